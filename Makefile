@@ -1,0 +1,80 @@
+# Seatrial: everything that anyone runs. `make` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+HOME_DIR ?= $(CURDIR)/.seatrial
+TOOLS := .venv-tools/bin
+UV := $(TOOLS)/uv
+EXAMPLES := .seatrial/examples
+SOURCES := include operators dags plugins quickstart benchmarks tests
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: setup $(EXAMPLES)/.ready ## the whole job on this machine, live; ONCE=1 ends by itself; state in .seatrial/
+	@PYTHONPATH="$(CURDIR)" SEATRIAL_HOME="$(HOME_DIR)" exec .venv-manager/bin/python -m quickstart --examples "$(CURDIR)/$(EXAMPLES)" $(if $(filter 1,$(ONCE)),--once)
+
+.PHONY: setup
+setup: .venv-airflow/.ready .venv-manager/.ready ## make both environments (done by the other targets as needed)
+
+.PHONY: check
+check: setup ## formatting, lint, types, import contracts
+	$(TOOLS)/ruff format --check $(SOURCES)
+	$(TOOLS)/ruff check $(SOURCES)
+	$(TOOLS)/mypy --python-executable .venv-airflow/bin/python include operators quickstart
+	PYTHONPATH=include:. $(TOOLS)/lint-imports --no-cache
+
+.PHONY: format
+format: .venv-tools/.ready ## format and fix what can be fixed
+	$(TOOLS)/ruff format $(SOURCES)
+	$(TOOLS)/ruff check --fix $(SOURCES)
+
+.PHONY: test
+test: setup $(EXAMPLES)/.ready test-unit ## everything, real parts included (Airflow, ml-metadata, Triton)
+	.venv-airflow/bin/python -m pytest tests/unit tests/airflow --ignore=tests/unit/registry --ignore=tests/unit/manager -q
+	SEATRIAL_EXAMPLES="$(CURDIR)/$(EXAMPLES)" .venv-manager/bin/python -m pytest tests/integration tests/contract tests/e2e -q
+
+.PHONY: test-unit
+test-unit: .venv-manager/.ready ## the pure halves, in seconds
+	.venv-manager/bin/python -m pytest tests/unit -q
+
+.PHONY: lock
+lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
+	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt
+	$(UV) pip compile -q pyproject.toml --extra manager --extra test --python-version 3.11 --generate-hashes --no-header -o requirements-manager.txt
+	$(UV) pip compile -q requirements-tools.in --python-version 3.11 --generate-hashes --no-header -o requirements-tools.txt
+	$(UV) pip compile -q requirements-examples.in --no-deps --python-version 3.11 --generate-hashes --no-header -o requirements-examples.txt
+
+.PHONY: clean
+clean: ## remove the environments and all state
+	rm -rf .venv-airflow .venv-manager .venv-tools .seatrial
+
+.venv-tools/.ready: requirements-tools.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Seatrial needs Python 3.11: install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' || { echo "Python's venv module is missing: apt-get install python3.11-venv" >&2; exit 1; }
+	rm -rf .venv-tools
+	"$(PYTHON)" -m venv .venv-tools
+	$(TOOLS)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-tools.txt
+	@touch $@
+
+.venv-airflow/.ready: requirements.txt pyproject.toml .venv-tools/.ready
+	$(UV) venv -q --clear --python "$(PYTHON)" .venv-airflow
+	$(UV) pip sync -q --python .venv-airflow --require-hashes requirements.txt
+	$(UV) pip install -q --python .venv-airflow --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-manager/.ready: requirements-manager.txt pyproject.toml .venv-tools/.ready
+	$(UV) venv -q --clear --python "$(PYTHON)" .venv-manager
+	$(UV) pip sync -q --python .venv-manager --require-hashes requirements-manager.txt
+	$(UV) pip install -q --python .venv-manager --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(EXAMPLES)/.ready: requirements-examples.txt .venv-tools/.ready
+	rm -rf $(EXAMPLES)
+	$(UV) pip install -q --python "$(PYTHON)" --no-deps --target $(EXAMPLES) --require-hashes -r requirements-examples.txt
+	@touch $@

@@ -1,0 +1,74 @@
+"""One run brings one uploaded model version to Production, or says why not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import Param, TriggerRule, dag
+
+from operators.check_format import CheckFormat
+from operators.choose_hardware import ChooseHardware
+from operators.deploy_to_staging import DeployToStaging
+from operators.profile_hardware import HardwareOptions, ProfileHardware
+from operators.promote import Promote
+from operators.push_autoscaling import PushAutoscaling
+from operators.register_version import RegisterVersion
+from operators.shadow_validate import ShadowValidate
+from operators.withdraw import Withdraw
+
+FROM_VERSION = "{{ (ti.xcom_pull('register_version') or {}).get('%s') }}"
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    tags=["seatrial"],
+    max_active_runs=4,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": 2.0},
+    params={
+        "upload": Param(
+            type="string",
+            title="Upload folder",
+            description="The folder with `model.yaml`, the model files and the samples, below the upload root.",
+            pattern=r"^(file://)?/[^\x00-\x1f]+$",
+            minLength=2,
+            section="Upload",
+        ),
+        "options": Param(
+            [],
+            type="array",
+            items={"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$"},
+            title="Hardware options",
+            description="Names of the options to measure, e.g. `cpu-1x1`. Empty: all that the manager knows.",
+            section="Measurement",
+        ),
+    },
+    doc_md=__doc__,
+)
+def model_version() -> None:
+    upload = "{{ params.upload }}"
+    check = CheckFormat(task_id="check_format", upload=upload)
+    options = HardwareOptions(task_id="hardware_options", only="{{ params.options | tojson }}")
+    version = RegisterVersion(task_id="register_version", upload=upload, report=check.output)
+    staged = DeployToStaging(task_id="deploy_to_staging", version=version.output)
+    shadow = ShadowValidate(task_id="shadow_validate", version=version.output, timeout_s=900)
+    cells = ProfileHardware.partial(
+        task_id="profile_hardware",
+        model_id=FROM_VERSION % "model_id",
+        pool="seatrial_profiling",
+        map_index_template="{{ hardware_option }}",
+    ).expand(option=options.output)
+    chosen = ChooseHardware(
+        task_id="choose_hardware",
+        model_id=FROM_VERSION % "model_id",
+        validated="{{ ti.xcom_pull('shadow_validate') is not none }}",
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
+    promoted = Promote(task_id="promote", version=version.output, policy=chosen.output, validated=shadow.output)
+    pushed = PushAutoscaling(task_id="push_autoscaling", model=FROM_VERSION % "model", policy=chosen.output)
+    left = Withdraw(task_id="withdraw", version=version.output)
+
+    staged >> shadow >> cells >> chosen >> promoted >> pushed >> left.as_teardown(setups=staged)
+
+
+model_version()

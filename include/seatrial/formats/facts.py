@@ -1,0 +1,61 @@
+"""What a format's reader says of a model file, the same for every format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from seatrial.errors import UploadRefused
+from seatrial.storage.paths import open_beneath
+from seatrial.tensors import Signature
+
+POINTER = b"version https://git-lfs"
+
+
+class Finding(BaseModel):
+    """Something that a person should know of an accepted upload."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    severity: Literal["info", "warning"]
+    file: str
+    message: str
+
+
+@dataclass(frozen=True)
+class FormatFacts:
+    """`signature` by the file's own tensor names, or None where the format does not say it.
+
+    `files` are the paths inside the upload that a server needs to load the model; `runtime` names versions as text.
+    """
+
+    signature: Signature | None
+    files: tuple[str, ...]
+    runtime: dict[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def read_start(folder: Path, path: str, size: int) -> tuple[bytes, int]:
+    """The first `size` bytes of a model file and its whole length. Refuses empty files and Git LFS pointers."""
+    try:
+        with open_beneath(folder, path) as file:
+            start = file.read(max(size, len(POINTER)))
+            length = file.seek(0, 2)
+    except FileNotFoundError as error:
+        raise UploadRefused("is missing: the manifest names it as the model", file=path) from error
+    except OSError as error:
+        raise UploadRefused(f"cannot be read: {error.strerror or error}", file=path) from error
+    if not start:
+        raise UploadRefused("is empty", file=path)
+    if start.startswith(POINTER):
+        raise UploadRefused("is a Git LFS pointer, not a model: fetch the file itself", file=path)
+    return start[:size], length
+
+
+def shown(text: object, length: int = 300) -> str:
+    """Text out of a file or a vendor's message as one printable line."""
+    line = " ".join(str(text).split())
+    return "".join(c if c.isprintable() else "?" for c in line)[:length]

@@ -1,0 +1,158 @@
+"""ONNX: checked by onnx.checker, then by making an ONNX Runtime session of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from seatrial.errors import UploadRefused
+from seatrial.formats.facts import Finding, FormatFacts, read_start, shown
+from seatrial.storage.paths import path_flaw
+from seatrial.tensors import Signature, TensorSpec
+
+LARGEST_FILE = 2 * 2**30 - 1  # protobuf cannot hold more; larger weights are kept as external data
+
+DTYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(string)": "BYTES",
+}
+
+
+def inspect(folder: Path, model_file: str) -> FormatFacts:
+    """Signature, versions and needed files of an ONNX model. A symbolic dimension becomes -1.
+
+    Raises UploadRefused: not an ONNX model, cut off, invalid, weights outside the upload, or not loadable.
+    """
+    _, size = read_start(folder, model_file, 16)
+    if size > LARGEST_FILE:
+        raise UploadRefused("bytes are too many", file=model_file, value=size, limit=f"{LARGEST_FILE}")
+    model = _parse(folder / model_file, model_file)
+    weights = _external_files(folder, model_file, model)
+    _check(folder / model_file, model_file)
+    session = open_session(folder / model_file, model_file)
+    ranked = _ranked(model)
+    signature = Signature(
+        tuple(_spec(argument, model_file, ranked) for argument in session.get_inputs()),
+        tuple(_spec(argument, model_file, ranked) for argument in session.get_outputs()),
+    )
+    return FormatFacts(signature, (model_file, *weights), _runtime(model), _findings(model, model_file))
+
+
+def open_session(file: Path, shown_as: str) -> Any:
+    """An ONNX Runtime session of `file` on one CPU thread. Raises UploadRefused when the runtime cannot load it."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its dozen error classes share no other root
+        raise UploadRefused(f"cannot be loaded by ONNX Runtime: {shown(error)}", file=shown_as) from error
+
+
+def _parse(file: Path, shown_as: str) -> Any:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model(file, format="protobuf", load_external_data=False)
+    except DecodeError as error:
+        raise UploadRefused("is cut off, damaged, or not an ONNX file", file=shown_as) from error
+    if not model.HasField("graph") or not model.opset_import:
+        raise UploadRefused("is cut off or not an ONNX model: it has no graph or no opset", file=shown_as)
+    return model
+
+
+def _check(file: Path, shown_as: str) -> None:
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(file))
+    except onnx.checker.ValidationError as error:
+        raise UploadRefused(f"is not a valid ONNX model: {shown(error)}", file=shown_as) from error
+
+
+def _external_files(folder: Path, model_file: str, model: Any) -> tuple[str, ...]:
+    """The files that hold weights outside the model file, all of them inside the upload."""
+    home = PurePosixPath(model_file).parent
+    found = set()
+    for tensor in _tensors(model):
+        if not tensor.external_data:
+            continue
+        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        flaw = path_flaw(location)
+        if flaw:
+            field = f"external data of {shown(tensor.name, 100)!r}"
+            raise UploadRefused(flaw, file=model_file, field=field, value=location, limit="a file inside the upload")
+        path = str(home / location)
+        if path not in found:
+            read_start(folder, path, 1)
+        found.add(path)
+    return tuple(sorted(found))
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Every TensorProto anywhere inside a message: initializers, attributes, subgraphs, functions."""
+    waiting = [message]
+    while waiting:
+        current = waiting.pop()
+        if current.DESCRIPTOR.full_name == "onnx.TensorProto":
+            yield current
+            continue
+        for descriptor, value in current.ListFields():
+            if descriptor.message_type is not None:
+                waiting.extend([value] if hasattr(value, "ListFields") else value)
+
+
+def _ranked(model: Any) -> set[str]:
+    """Names of inputs and outputs whose shape the file states; ONNX Runtime shows an unknown one as a scalar's."""
+    values = [*model.graph.input, *model.graph.output]
+    return {value.name for value in values if value.type.tensor_type.HasField("shape")}
+
+
+def _spec(argument: Any, file: str, ranked: set[str]) -> TensorSpec:
+    dtype = DTYPES.get(argument.type)
+    name = shown(argument.name, 100)
+    if dtype is None:
+        kinds = ", ".join(DTYPES)
+        raise UploadRefused("cannot be served", file=file, field=name, value=argument.type, limit=kinds)
+    shape = argument.shape
+    if shape is None or (not shape and argument.name not in ranked):
+        raise UploadRefused("has no known number of dimensions", file=file, field=name, limit="a shape in the graph")
+    dimensions = tuple(size if isinstance(size, int) and size >= 0 else -1 for size in shape)
+    return TensorSpec(argument.name, dtype, dimensions)
+
+
+def _runtime(model: Any) -> dict[str, str]:
+    import onnx
+    import onnxruntime
+
+    opsets = ", ".join(f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in model.opset_import)
+    return {
+        "onnx": str(onnx.__version__),
+        "onnxruntime": str(onnxruntime.__version__),
+        "opset": shown(opsets),
+        "ir_version": str(model.ir_version),
+        "producer": shown(f"{model.producer_name} {model.producer_version}", 100),
+    }
+
+
+def _findings(model: Any, file: str) -> tuple[Finding, ...]:
+    foreign = sorted({shown(node.domain, 100) for node in model.graph.node if node.domain not in ("", "ai.onnx")})
+    return tuple(
+        Finding(severity="info", file=file, message=f"uses operators of the domain {domain}") for domain in foreign
+    )

@@ -1,0 +1,31 @@
+"""The check report: what is known of an upload once it has been accepted."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from seatrial.formats.facts import Finding
+from seatrial.served_model import ServedModel
+from seatrial.uploads.manifest import Manifest
+
+__all__ = ["CheckReport", "Finding"]
+
+
+class CheckReport(BaseModel):
+    """`served` has the public layer names; its version is 1 until the registry has given one.
+
+    `files` are all files of the upload by digest and `tree_digest` is theirs together; `served.files` only those that
+    a server needs. `runtime` names versions: of the runtimes here, of the file's opset, of what built it. `seconds` is
+    how long the check took.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifest: Manifest
+    served: ServedModel
+    tree_digest: str
+    files: dict[str, str]
+    sample_names: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    runtime: dict[str, str]
+    seconds: float

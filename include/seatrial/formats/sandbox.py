@@ -1,0 +1,130 @@
+"""Parsing what strangers uploaded, in a child process with limits: a crash or a bomb there is a refusal here."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import seatrial
+from seatrial.errors import SeatrialError, UploadRefused, from_problem
+from seatrial.formats.facts import shown
+
+LARGEST_ANSWER = 64 * 2**20
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "TZ")
+
+
+@dataclass(frozen=True)
+class SandboxLimits:
+    """What the child may take. Memory is address space: the runtimes reserve more than they use."""
+
+    memory_bytes: int = 4 * 2**30
+    cpu_s: int = 60
+    wall_s: float = 90.0
+    file_bytes: int = 2**30
+    open_files: int = 256
+
+
+def run_limited(task: str, arguments: dict[str, Any], limits: SandboxLimits) -> dict[str, Any]:
+    """Do `task` of `seatrial.formats.child` and return its answer.
+
+    The child gets neither this process's environment (tokens) nor its working folder on its import path. Raises the
+    error that the child reports; UploadRefused naming the file that was being read when the child died or passed a
+    limit; SeatrialError when it failed before it read anything. The child is gone when this returns.
+    """
+    request = json.dumps({"task": task, "arguments": arguments, "limits": asdict(limits)})
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as log:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-W", "ignore", "-m", "seatrial.formats.child"],
+            stdin=subprocess.PIPE,
+            stdout=answer,
+            stderr=log,
+            env=_environment(),
+            start_new_session=True,
+        )
+        try:
+            child.communicate(request.encode(), timeout=limits.wall_s)
+        except subprocess.TimeoutExpired:
+            pass  # told from the lines below: no result, and killed by us
+        finally:
+            timed_out = child.poll() is None
+            _kill_group(child)
+        lines = _lines(answer)
+        return _outcome(lines, "time" if timed_out else child.returncode, _tail(log), limits)
+
+
+def enter(limits: dict[str, Any]) -> None:
+    """Apply `limits` to this process, for good. The child's first act."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"],) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_s"], limits["cpu_s"] + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_bytes"],) * 2)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits["open_files"],) * 2)
+
+
+def _outcome(lines: list[dict[str, Any]], ended: int | str, log: str, limits: SandboxLimits) -> dict[str, Any]:
+    last = lines[-1] if lines else {}
+    if "answer" in last:
+        answer: dict[str, Any] = last["answer"]
+        return answer
+    if "problem" in last:
+        raise from_problem(last["problem"])
+    reading = next((line["reading"] for line in reversed(lines) if "reading" in line), None)
+    if reading is None:
+        raise SeatrialError(f"the format check did not start ({ended}): {log}")
+    raise UploadRefused(
+        f"could not be parsed within the limits: {_why(ended, limits)}", file=reading, limit=_all(limits)
+    )
+
+
+def _why(ended: int | str, limits: SandboxLimits) -> str:
+    if ended == "time":
+        return f"it took longer than {limits.wall_s:g} s"
+    if isinstance(ended, int) and ended < 0:
+        return f"it took more than {limits.cpu_s} s of CPU" if -ended == signal.SIGXCPU else f"signal {-ended} ended it"
+    return f"the parser ended with status {ended}"
+
+
+def _all(limits: SandboxLimits) -> str:
+    return f"{limits.memory_bytes // 2**20} MiB, {limits.cpu_s} s of CPU, {limits.wall_s:g} s"
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    home = str(Path(seatrial.__file__).resolve().parents[1])
+    # One thread each: threads take address space, and the machine's cores are being measured by others.
+    return {**kept, "PYTHONPATH": home, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    """End the child and whatever it started; its session is its own, so nobody else is in the group."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _lines(answer: IO[bytes]) -> list[dict[str, Any]]:
+    """The child's lines of JSON. A child that was taken over by its input may write anything: nothing is believed."""
+    answer.seek(0)
+    found = []
+    for line in answer.read(LARGEST_ANSWER).splitlines():
+        try:
+            document = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(document, dict):
+            found.append(document)
+    return found
+
+
+def _tail(log: IO[bytes]) -> str:
+    size = log.seek(0, os.SEEK_END)
+    log.seek(max(0, size - 2000))
+    return shown(log.read().decode(errors="replace")[-400:], 400)

@@ -1,0 +1,91 @@
+"""The static check of an upload: everything that can be said without a server. Runs inside the sandbox."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seatrial.errors import UploadRefused
+from seatrial.formats import onnx, savedmodel, tensorrt
+from seatrial.formats.facts import FormatFacts
+from seatrial.formats.layers import public_signature
+from seatrial.formats.report import CheckReport
+from seatrial.served_model import Format, ServedModel
+from seatrial.tensors import Signature, TensorSpec
+from seatrial.uploads.manifest import MANIFEST, Manifest, read_manifest
+from seatrial.uploads.samples import each_sample
+from seatrial.uploads.tree import TreeLimits, check_unchanged, digest_tree, list_tree, tree_digest
+
+INSPECT: dict[Format, Callable[[Path, str], FormatFacts]] = {
+    "onnx": onnx.inspect,
+    "savedmodel": savedmodel.inspect,
+    "tensorrt": tensorrt.inspect,
+}
+LONGEST_NAME = 256
+MOST_LAYERS = 1000
+
+
+def check(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str, Any]:
+    """The sandbox's task "check": `{"folder", "max_files", "max_bytes"}` → a CheckReport as JSON."""
+    limits = TreeLimits(arguments["max_files"], arguments["max_bytes"])
+    return check_folder(Path(arguments["folder"]), limits, reading).model_dump(mode="json")
+
+
+def check_folder(folder: Path, limits: TreeLimits, reading: Callable[[str], None]) -> CheckReport:
+    """Check the upload in `folder`; `reading` is told of each file before it is parsed. Raises UploadRefused."""
+    started = time.monotonic()
+    reading(".")
+    before = list_tree(folder, limits)
+    reading(MANIFEST)
+    manifest = read_manifest(folder)
+    files = digest_tree(folder, limits)
+    reading(manifest.model_file)
+    facts = INSPECT[manifest.format](folder, manifest.model_file)
+    served = _served(manifest, facts, files)
+    if facts.signature is not None:
+        reading(manifest.samples[0])
+        for sample, following in zip(
+            each_sample(folder, manifest.samples, served.signature), (*manifest.samples[1:], "."), strict=True
+        ):
+            assert sample.name in files
+            reading(following)
+    check_unchanged(folder, before, limits)
+    return CheckReport(
+        manifest=manifest,
+        served=served,
+        tree_digest=tree_digest(files),
+        files=files,
+        sample_names=manifest.samples,
+        findings=facts.findings,
+        runtime=facts.runtime,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _served(manifest: Manifest, facts: FormatFacts, files: dict[str, str]) -> ServedModel:
+    signature, layers = Signature((), ()), dict(manifest.layers)
+    if facts.signature is not None:
+        for specs in (facts.signature.inputs, facts.signature.outputs):
+            _check_layers(manifest.model_file, specs)
+        signature, layers = public_signature(facts.signature, manifest.layers)
+    return ServedModel(
+        name=manifest.name,
+        version=1,
+        format=manifest.format,
+        main_file=manifest.model_file,
+        files={path: files[path] for path in facts.files},
+        signature=signature,
+        layers=layers,
+    )
+
+
+def _check_layers(file: str, specs: tuple[TensorSpec, ...]) -> None:
+    """Tensor names go into configurations, logs and pages: they must be short, printable lines."""
+    if not 1 <= len(specs) <= MOST_LAYERS:
+        raise UploadRefused("layers are there", file=file, value=len(specs), limit=f"1 to {MOST_LAYERS} a side")
+    for spec in specs:
+        if not spec.name.isprintable() or not 1 <= len(spec.name) <= LONGEST_NAME:
+            limit = f"1 to {LONGEST_NAME} printable characters"
+            raise UploadRefused("cannot be a layer name", file=file, field="tensor", value=spec.name, limit=limit)

@@ -1,0 +1,90 @@
+"""`seatrial-manager`: run the Inference Manager."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from seatrial.settings import Settings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="seatrial-manager",
+        description="Run the Inference Manager: the registry's only writer, and the only one that starts servers.",
+        epilog="example: SEATRIAL_HOME=.seatrial seatrial-manager --port 8765",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
+    parser.add_argument("--port", type=int, default=8765, help="port; the next free one when taken (default: 8765)")
+    parser.add_argument("--insecure-local", action="store_true", help="ask for no token; loopback only")
+    arguments = parser.parse_args()
+    if arguments.insecure_local and arguments.host not in ("127.0.0.1", "::1", "localhost"):
+        parser.error("--insecure-local listens on loopback only")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings = Settings.read()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    held = _only_one(settings.home)
+    try:
+        _serve(settings, arguments.host, arguments.port, insecure=arguments.insecure_local)
+    finally:
+        held.close()
+
+
+def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
+    import uvicorn
+
+    from seatrial.manager.app import build_app
+    from seatrial.manager.auth import token_in
+    from seatrial.manager.composition import InferenceManager
+    from seatrial.storage.local import atomic_write
+
+    listening = _listen(host, port)
+    address = f"http://{host}:{listening.getsockname()[1]}"
+    token = None if insecure else settings.token or token_in(settings.home)
+    manager = InferenceManager.assemble(settings)
+    atomic_write(settings.home / "manager.url", address.encode())
+    logging.getLogger("seatrial.manager").info("Inference Manager at %s, state in %s", address, settings.home)
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            manager.news.close()  # else every waiting client would hold the stop up
+            super().handle_exit(sig, frame)
+
+    config = uvicorn.Config(
+        build_app(manager, token), log_level="warning", access_log=False, timeout_graceful_shutdown=5
+    )
+    Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    for candidate in [*range(port, port + 50), 0]:
+        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, candidate))
+        except OSError:
+            listening.close()
+            continue
+        return listening
+    raise SystemExit(f"seatrial-manager: no free port on {host}")
+
+
+def _only_one(home: Path) -> IO[str]:
+    """Hold the home folder's lock for as long as the process lives: two managers would fight over its servers."""
+    lock = (home / "manager.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise SystemExit(f"seatrial-manager: another manager runs on {home}") from error
+    return lock
+
+
+if __name__ == "__main__":
+    main()

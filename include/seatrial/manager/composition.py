@@ -1,0 +1,87 @@
+"""The composition root: the parts of the Inference Manager, put together once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seatrial.hardware import HardwareOption
+from seatrial.manager.captures import CaptureStore
+from seatrial.manager.news import News
+from seatrial.manager.sweep import Sweep
+from seatrial.profiling.options import load_options, machine_options
+from seatrial.registry.mlmd_store import Registry
+from seatrial.serving.deployments import Deployments
+from seatrial.serving.local import LocalBackend
+from seatrial.serving.tritonserver import TritonInstallation
+from seatrial.settings import Settings
+from seatrial.storage.artifacts import ArtifactStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class InferenceManager:
+    """Everything that a route may use. Build with `assemble`, then `start`; `stop` ends what `start` began."""
+
+    settings: Settings
+    registry: Registry
+    artifacts: ArtifactStore
+    backend: LocalBackend
+    deployments: Deployments
+    captures: CaptureStore
+    options: tuple[HardwareOption, ...]
+    news: News = field(default_factory=News)
+
+    @classmethod
+    def assemble(cls, settings: Settings) -> InferenceManager:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        (settings.home / "manager").mkdir(exist_ok=True)
+        artifacts = ArtifactStore(settings.artifacts)
+        installation = TritonInstallation.find(settings.triton, settings.home)
+        backend = LocalBackend(settings.servers, installation)
+        news = News()
+        return cls(
+            settings=settings,
+            registry=Registry(settings.registry),
+            artifacts=artifacts,
+            backend=backend,
+            deployments=Deployments(
+                backend, settings.home / "manager" / "deployments", copy_files=artifacts.copy_to, changed=news.changed
+            ),
+            captures=CaptureStore(settings.home / "manager" / "captures"),
+            options=_options(settings),
+            news=news,
+        )
+
+    def start(self) -> None:
+        self.deployments.start()
+        self._sweep = Sweep(self)
+        self._sweep.start()
+
+    def stop(self) -> None:
+        """End the manager's own threads; servers go on unless the settings say that they stop with it."""
+        self._sweep.stop()
+        if self.settings.stop_servers:
+            self.backend.stop_trials()
+        self.deployments.close(stop_servers=self.settings.stop_servers)
+
+    @property
+    def machine(self) -> dict[str, object]:
+        return {"name": platform.node(), "cores": len(os.sched_getaffinity(0)), "processor": _processor()}
+
+
+def _options(settings: Settings) -> tuple[HardwareOption, ...]:
+    if settings.options_file:
+        return load_options(settings.options_file)
+    return machine_options(len(os.sched_getaffinity(0)))
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

@@ -1,0 +1,54 @@
+"""The discovery document: which version of each model runs where. Clients learn everything from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from seatrial.registry.entities import ModelVersion
+from seatrial.registry.rules import Stages
+from seatrial.serving.deployments import Endpoint
+
+
+def model_entry(
+    versions: Iterable[ModelVersion],
+    environments: dict[str, tuple[Stages, dict[int, tuple[Endpoint, ...]]]],
+) -> dict[str, Any]:
+    """One model's part of the document. `environments` gives for each its stages, and its endpoints by version."""
+    by_number = {version.version: version for version in versions}
+    return {
+        "capture": _capture_rule(by_number, environments),
+        "environments": {
+            name: {
+                "production": stages.production,
+                "staging": stages.staging,
+                "versions": {
+                    str(number): {
+                        "model_id": by_number[number].model_id,
+                        "signature": by_number[number].served.signature.to_dict(),
+                        "endpoints": [{"address": e.address, "weight": e.weight} for e in endpoints],
+                    }
+                    for number, endpoints in sorted(serving.items())
+                },
+            }
+            for name, (stages, serving) in environments.items()
+        },
+    }
+
+
+def _capture_rule(
+    by_number: dict[int, ModelVersion], environments: dict[str, tuple[Stages, dict[int, tuple[Endpoint, ...]]]]
+) -> dict[str, Any]:
+    """What the manifest of the Production version says; off where nothing is in Production."""
+    for stages, _ in environments.values():
+        if stages.production is not None:
+            rule = by_number[stages.production].manifest.get("capture", {})
+            return {"share": rule.get("share", 0.0), "per_minute": rule.get("per_minute", 0)}
+    return {"share": 0.0, "per_minute": 0}
+
+
+def etag(document: dict[str, Any]) -> str:
+    """A strong ETag of a document: equal documents, equal tags, across restarts too."""
+    return '"' + hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32] + '"'

@@ -1,0 +1,61 @@
+"""Deployments: what is wanted and running for one version."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from seatrial.errors import NotDeployed
+from seatrial.hardware import HardwareOption
+from seatrial.manager.composition import InferenceManager
+from seatrial.manager.routes.common import Body, Manager
+from seatrial.manager.sweep import DRAIN_S
+from seatrial.registry.entities import ModelVersion
+from seatrial.serving.spec import Deployment, DeploymentSpec
+
+router = APIRouter(tags=["deployments"])
+
+
+class DeploymentRequest(Body):
+    option: HardwareOption
+    replicas: int = Field(1, ge=1, le=256)
+    environment: str = "local"
+
+
+@router.get("/deployments")
+def list_deployments(manager: Manager) -> dict[str, list[Deployment]]:
+    return {"deployments": manager.deployments.all()}
+
+
+@router.put("/versions/{model_id}/deployment", status_code=202)
+def want(model_id: int, wanted: DeploymentRequest, manager: Manager) -> Deployment:
+    """State what shall run; read the deployment until it is ready. The same wish again changes nothing."""
+    version = manager.registry.by_id(model_id)
+    spec = DeploymentSpec(
+        model_id=model_id,
+        served=version.served,
+        environment=wanted.environment,
+        option=wanted.option,
+        replicas=wanted.replicas,
+    )
+    return manager.deployments.want(spec, warmup=_warmup(manager, version))
+
+
+@router.get("/versions/{model_id}/deployment")
+def show(model_id: int, manager: Manager, environment: str = "local") -> Deployment:
+    found = manager.deployments.get(model_id, environment)
+    if found is None:
+        version = manager.registry.by_id(model_id)
+        raise NotDeployed(f"{version.model}@{version.version} is not deployed in {environment!r}")
+    return found
+
+
+@router.delete("/versions/{model_id}/deployment", status_code=202)
+def drop(model_id: int, manager: Manager, environment: str = "local") -> dict[str, str]:
+    manager.deployments.drop(model_id, environment, drain_s=DRAIN_S)
+    return {"state": "draining"}
+
+
+def _warmup(manager: InferenceManager, version: ModelVersion) -> bytes | None:
+    samples = version.manifest.get("samples") or []
+    return manager.artifacts.read(version.tree_digest, samples[0]) if samples else None

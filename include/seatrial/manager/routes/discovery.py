@@ -1,0 +1,54 @@
+"""GET /v1/discovery: where every model runs; waits for news when the caller knows the present answer already."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from seatrial.manager.composition import InferenceManager
+from seatrial.manager.discovery import etag, model_entry
+from seatrial.manager.routes.common import Manager
+from seatrial.registry.rules import current
+from seatrial.serving.deployments import Endpoint
+
+router = APIRouter(tags=["discovery"])
+
+
+@router.get("/discovery")
+async def discover(
+    manager: Manager,
+    wait_s: Annotated[float, Query(ge=0, le=60)] = 0.0,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The document with its ETag; 304 when `wait_s` passed and nothing is new."""
+    until = time.monotonic() + wait_s
+    while True:
+        seen = manager.news.revision
+        document = await run_in_threadpool(_document, manager)
+        tag = etag(document)
+        if tag != if_none_match:
+            return JSONResponse(document, headers={"ETag": tag})
+        left = until - time.monotonic()
+        if left <= 0 or not await manager.news.wait_past(seen, left):
+            return Response(status_code=304, headers={"ETag": tag})
+
+
+def _document(manager: InferenceManager) -> dict[str, Any]:
+    serving: dict[str, dict[str, dict[int, tuple[Endpoint, ...]]]] = {}
+    for deployment in manager.deployments.all():
+        spec = deployment.spec
+        by_version = serving.setdefault(spec.served.name, {}).setdefault(spec.environment, {})
+        by_version[spec.served.version] = tuple(manager.deployments.endpoints(spec.model_id, spec.environment))
+    models = {}
+    for model in manager.registry.models():
+        moves = manager.registry.ledger(model.name)
+        here = {"local", *(move.environment for move in moves), *serving.get(model.name, {})}
+        environments = {
+            name: (current(moves, name), serving.get(model.name, {}).get(name, {})) for name in sorted(here)
+        }
+        models[model.name] = model_entry(manager.registry.versions(model.name), environments)
+    return {"models": models}

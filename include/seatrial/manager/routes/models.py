@@ -1,0 +1,97 @@
+"""Registered models, their stage ledger and its moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from seatrial.manager.routes.common import Body, Manager, version_document
+from seatrial.manager.sweep import sweep
+from seatrial.registry.entities import Stage, StageMove
+from seatrial.registry.rules import ANY, current, rollback_target
+
+router = APIRouter(tags=["models"])
+
+
+class StageMoveRequest(Body):
+    """`expect_production`: the version that the caller believes to be in Production; left out = any."""
+
+    version: int
+    to: Stage
+    environment: str = "local"
+    expect_production: int | None = None
+    who: str
+    run: str = ""
+    why: str = ""
+
+
+@router.get("/models")
+def list_models(manager: Manager) -> dict[str, Any]:
+    rows = []
+    for model in manager.registry.models():
+        stages = current(manager.registry.ledger(model.name), "local")
+        rows.append(
+            {
+                "name": model.name,
+                "created_ms": model.created_ms,
+                "production": stages.production,
+                "staging": stages.staging,
+                "versions": len(manager.registry.versions(model.name)),
+            }
+        )
+    return {"models": rows}
+
+
+@router.get("/models/{model}")
+def show_model(model: str, manager: Manager) -> dict[str, Any]:
+    registered = manager.registry.model(model)
+    moves = manager.registry.ledger(model)
+    environments = {"local", *(move.environment for move in moves)}
+    return {
+        "name": registered.name,
+        "created_ms": registered.created_ms,
+        "stages": {
+            name: {"production": current(moves, name).production, "staging": current(moves, name).staging}
+            for name in sorted(environments)
+        },
+        "versions": [version_document(manager, version) for version in manager.registry.versions(model)],
+    }
+
+
+@router.get("/models/{model}/ledger")
+def show_ledger(model: str, manager: Manager) -> dict[str, list[StageMove]]:
+    return {"moves": manager.registry.ledger(model)}
+
+
+@router.post("/models/{model}/stage-moves", status_code=201)
+def move_stage(model: str, wanted: StageMoveRequest, manager: Manager) -> StageMove:
+    """One entry of the ledger. Asking again for the stage that the version has answers its last move."""
+    expect = wanted.expect_production if "expect_production" in wanted.model_fields_set else ANY
+    move = manager.registry.move_stage(
+        model,
+        wanted.version,
+        wanted.to,
+        environment=wanted.environment,
+        expect_production=expect,
+        who=wanted.who,
+        run=wanted.run,
+        why=wanted.why,
+    )
+    manager.news.changed()
+    sweep(manager)
+    return move
+
+
+@router.get("/models/{model}/rollback-target")
+def show_rollback_target(model: str, manager: Manager, environment: str = "local") -> dict[str, Any]:
+    """The former Production version, with the scaling policy that was pushed for it (and so its hardware option)."""
+    moves = manager.registry.ledger(model)
+    version = manager.registry.version(model, rollback_target(moves, environment))
+    pushed = manager.registry.evidence(version.model_id, "PushAutoscaling")
+    return {
+        "version": version.version,
+        "model_id": version.model_id,
+        "replaces": current(moves, environment).production,
+        "policy": pushed[0].document if pushed else None,
+    }

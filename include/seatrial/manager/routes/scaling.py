@@ -1,0 +1,55 @@
+"""The scaling policy of a model's Production version, with the measurement that it was derived from."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from seatrial.autoscale.derive import ScalingPolicy
+from seatrial.errors import Conflict, NotFound
+from seatrial.manager.routes.common import Body, Manager
+from seatrial.registry.rules import current
+
+router = APIRouter(tags=["scaling"])
+
+
+class PolicyRequest(Body):
+    policy: ScalingPolicy
+    run: str = ""
+
+
+@router.put("/models/{model}/scaling-policy")
+def push(model: str, wanted: PolicyRequest, manager: Manager) -> ScalingPolicy:
+    """Keep the policy as evidence of its version. Refused when it was measured on another version or hardware."""
+    policy = wanted.policy
+    version = manager.registry.version(model, policy.version)
+    production = current(manager.registry.ledger(model), policy.environment).production
+    if production != policy.version:
+        raise Conflict(
+            f"the policy was measured on {model}@{policy.version}, Production there is {production}",
+            version=policy.version,
+            production=production,
+        )
+    running = manager.deployments.get(version.model_id, policy.environment)
+    if running is None or running.spec.option.name != policy.option.name:
+        found = running.spec.option.name if running else "nothing"
+        raise Conflict(
+            f"the policy was measured on {policy.option.name}, but {model}@{policy.version} runs on {found}",
+            measured=policy.option.name,
+            running=found,
+        )
+    manager.registry.add_evidence(
+        version.model_id, "PushAutoscaling", "policy", wanted.run, policy.model_dump(mode="json")
+    )
+    return policy
+
+
+@router.get("/models/{model}/scaling-policy")
+def show(model: str, manager: Manager, environment: str = "local") -> ScalingPolicy:
+    """The policy in force: the last one pushed for the version that is in Production."""
+    production = current(manager.registry.ledger(model), environment).production
+    if production is None:
+        raise NotFound(f"{model!r} has no Production version in {environment!r}")
+    pushed = manager.registry.evidence(manager.registry.version(model, production).model_id, "PushAutoscaling")
+    if not pushed:
+        raise NotFound(f"no scaling policy was pushed for {model}@{production}")
+    return ScalingPolicy.model_validate(pushed[0].document)

@@ -1,0 +1,78 @@
+"""Trial servers: throw-away Inference Servers under a lease, for checks and measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from seatrial.errors import NotFound, Refused
+from seatrial.hardware import HardwareOption
+from seatrial.manager.composition import InferenceManager
+from seatrial.manager.routes.common import Body, Manager, upload_folder
+from seatrial.served_model import ServedModel
+from seatrial.serving.spec import Replica
+from seatrial.storage.artifacts import copy_verified
+
+router = APIRouter(tags=["trial servers"])
+
+
+class TrialRequest(Body):
+    """A trial of an upload (its folder, files verified by digest) or of a registered version (its model id)."""
+
+    served: ServedModel
+    option: HardwareOption
+    upload: str | None = None
+    model_id: int | None = None
+    lease_s: float = Field(60.0, gt=0, le=3600)
+    purpose: str
+
+
+class LeaseRequest(Body):
+    lease_s: float = Field(60.0, gt=0, le=3600)
+
+
+@router.post("/trial-servers", status_code=201)
+def start(wanted: TrialRequest, manager: Manager) -> Replica:
+    trial = manager.backend.start_trial(
+        wanted.served, wanted.option, wanted.purpose, _source(manager, wanted), lease_s=wanted.lease_s
+    )
+    return manager.backend.observe(trial)
+
+
+@router.get("/trial-servers/{trial_id}")
+def show(trial_id: str, manager: Manager) -> Replica:
+    return manager.backend.observe(trial_id)
+
+
+@router.put("/trial-servers/{trial_id}/lease")
+def renew(trial_id: str, wanted: LeaseRequest, manager: Manager) -> Replica:
+    manager.backend.renew(trial_id, wanted.lease_s)
+    return manager.backend.observe(trial_id)
+
+
+@router.delete("/trial-servers/{trial_id}", status_code=204)
+def stop(trial_id: str, manager: Manager) -> Response:
+    """Answers when the server is gone; a server that is gone already is no error."""
+    try:
+        manager.backend.stop(trial_id, drain_s=0.0)
+    except NotFound:
+        return Response(status_code=204)
+    return Response(status_code=204)
+
+
+def _source(manager: InferenceManager, wanted: TrialRequest) -> Callable[[Path], None]:
+    """Copies the model's files into a folder, each verified against its digest."""
+    if wanted.model_id is not None:
+        return lambda folder: manager.artifacts.copy_to(wanted.served.files, folder)
+    if wanted.upload is None:
+        raise Refused("a trial needs an upload or a model_id", field="upload")
+    upload = upload_folder(manager, wanted.upload)
+
+    def copy(folder: Path) -> None:
+        for path, digest in wanted.served.files.items():
+            copy_verified(upload / path, digest, folder / path)
+
+    return copy

@@ -1,0 +1,106 @@
+"""One connection to ml-metadata: configured, locked, its errors translated. Knows protos, but no entity."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from ml_metadata import errors as mlmd
+from ml_metadata.metadata_store.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from seatrial.errors import Conflict, Refused, SeatrialError, TryAgain
+from seatrial.registry.connection import ServerStore, SqliteStore, parse_connection
+
+T = TypeVar("T")
+
+TRANSLATION: dict[type[mlmd.StatusError], type[SeatrialError]] = {
+    mlmd.AbortedError: TryAgain,  # a transaction that lost its lock, e.g. SQLite busy
+    mlmd.UnavailableError: TryAgain,
+    mlmd.DeadlineExceededError: TryAgain,
+    mlmd.ResourceExhaustedError: TryAgain,
+    mlmd.CancelledError: TryAgain,
+    mlmd.InternalError: TryAgain,  # what a lost MySQL or PostgreSQL connection looks like
+    mlmd.AlreadyExistsError: Conflict,
+    mlmd.InvalidArgumentError: Refused,
+    mlmd.OutOfRangeError: Refused,
+}
+"""Everything else (data loss, no permission, unimplemented) needs a person: a plain SeatrialError."""
+
+
+class Connection:
+    """A MetadataStore behind one lock: it is one session, and not safe for threads by itself."""
+
+    def __init__(self, connection: str) -> None:
+        address = parse_connection(connection)
+        if isinstance(address, SqliteStore):
+            Path(address.path).parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._store = _translated(lambda: MetadataStore(_config(address)))
+
+    def type_id(
+        self, kind: Literal["artifact", "execution", "context"], name: str, properties: Mapping[str, int]
+    ) -> int:
+        """The id of a type, which is made if it is not there. Refused when it is there with other properties."""
+        made = {"artifact": pb.ArtifactType, "execution": pb.ExecutionType, "context": pb.ContextType}[kind](name=name)
+        made.properties.update(properties)
+        return int(self.call(f"put_{kind}_type", made))
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """One call of MetadataStore by name."""
+        with self._lock:
+            return _translated(lambda: getattr(self._store, method)(*arguments))
+
+    def put_new(
+        self,
+        *,
+        executions: Iterable[pb.Execution] = (),
+        artifacts: Iterable[pb.Artifact] = (),
+        contexts: Iterable[pb.Context] = (),
+        edges: Iterable[tuple[int | None, int | None, pb.Event]] = (),
+    ) -> int | None:
+        """Write all of it in one transaction; a context that exists is used, everything else must be new.
+
+        Edges join executions and artifacts by their index here, or by the event's own id where the index is None.
+        Returns the id of the first artifact, else of the first execution. When a name is taken: None, nothing written.
+        """
+        try:
+            with self._lock:
+                ids = self._store.put_lineage_subgraph(
+                    list(executions), list(artifacts), list(contexts), list(edges), reuse_context_if_already_exist=True
+                )
+        except mlmd.AlreadyExistsError:
+            return None
+        except mlmd.StatusError as error:
+            raise _our(error) from error
+        return int((ids[1] or ids[0])[0])
+
+
+def _translated(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except mlmd.StatusError as error:
+        raise _our(error) from error
+
+
+def _our(error: mlmd.StatusError) -> SeatrialError:
+    kind = next((ours for theirs, ours in TRANSLATION.items() if isinstance(error, theirs)), SeatrialError)
+    return kind(f"the registry's store: {error}")
+
+
+def _config(address: SqliteStore | ServerStore) -> pb.ConnectionConfig:
+    config = pb.ConnectionConfig()
+    if isinstance(address, SqliteStore):
+        config.sqlite.filename_uri = address.path
+        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    elif address.kind == "mysql":
+        mysql = config.mysql
+        mysql.host, mysql.port, mysql.database = address.host, address.port, address.database
+        mysql.user, mysql.password = address.user, address.password
+    else:
+        postgresql = config.postgresql
+        postgresql.host, postgresql.port, postgresql.dbname = address.host, str(address.port), address.database
+        postgresql.user, postgresql.password = address.user, address.password
+    return config

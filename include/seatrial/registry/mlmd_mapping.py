@@ -1,0 +1,208 @@
+"""Entities to ml-metadata's protos and back (pure). Only this file knows property names and how unique names are made.
+
+    RegisteredModel   Context    RegisteredModel   "pitch"
+    ModelVersion      Artifact   ModelVersion      "pitch@2"      its id is the model id; attributed to the context
+    StageMove         Execution  StageMove         "pitch#7"      associated with the context; reads the version(s)
+    Evidence          Artifact   Evidence          "pitch@2/ProfileHardware/<run>/<key>"
+                      Execution  ProfileHardware   same name      reads the version, writes the Evidence
+
+ml-metadata refuses a second thing of the same type and name. That is the compare-and-swap under every number given out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from seatrial.errors import Refused
+from seatrial.registry.entities import Evidence, ModelVersion, RegisteredModel, Scalar, StageMove
+from seatrial.served_model import ServedModel
+
+MODEL, VERSION, MOVE, EVIDENCE = "RegisteredModel", "ModelVersion", "StageMove", "Evidence"
+
+VERSION_PROPERTIES: dict[str, int] = {
+    **dict.fromkeys(("model", "tree_digest", "served", "manifest", "user", "description", "source", "run"), pb.STRING),
+    "version": pb.INT,
+}
+EVIDENCE_PROPERTIES: dict[str, int] = {
+    **dict.fromkeys(("kind", "key", "run", "document"), pb.STRING),
+    **dict.fromkeys(("model_id", "at_ms"), pb.INT),
+}
+MOVE_PROPERTIES: dict[str, int] = {
+    **dict.fromkeys(("model", "environment", "from_stage", "to_stage", "who", "run", "why"), pb.STRING),
+    **dict.fromkeys(("seq", "version", "displaced", "at_ms"), pb.INT),
+}
+STEP_PROPERTIES: dict[str, int] = dict.fromkeys(("key", "run"), pb.STRING)
+
+NAME_LIMIT = 255  # characters of a name column in MySQL and PostgreSQL
+_INT64 = range(-(2**63), 2**63)
+
+Edge = tuple[int | None, int | None, pb.Event]
+"""An event of a transaction: index of its execution, index of its artifact or None where the event has an id."""
+
+
+def version_name(model: str, version: int) -> str:
+    return f"{model}@{version}"
+
+
+def move_name(model: str, seq: int) -> str:
+    return f"{model}#{seq}"
+
+
+def evidence_name(version: ModelVersion, kind: str, run: str, key: str) -> str:
+    """The unique name of a document. Parts are quoted, so that no run id can spell another one's name."""
+    parts = (quote(part, safe=":+@=, ") for part in (kind, run, key))
+    name = "/".join([version_name(version.model, version.version), *parts])
+    if len(name) <= NAME_LIMIT:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{name[: NAME_LIMIT - len(digest) - 1]}~{digest}"
+
+
+def to_json(document: Any, field: str) -> str:
+    """Compact JSON text, keys in their order. Raises Refused for what JSON cannot say, e.g. NaN: a document must survive its travels."""
+    try:
+        return json.dumps(document, allow_nan=False, separators=(",", ":"))
+    except (ValueError, TypeError) as error:
+        raise Refused(f"{field} cannot be kept as JSON: {error}", field=field) from error
+
+
+def model_to_context(name: str, type_id: int) -> pb.Context:
+    return pb.Context(type_id=type_id, name=name)
+
+
+def context_to_model(context: pb.Context) -> RegisteredModel:
+    return RegisteredModel(name=context.name, created_ms=context.create_time_since_epoch)
+
+
+def version_to_artifact(version: ModelVersion, type_id: int) -> pb.Artifact:
+    """The artifact of a version that is not yet in the store: its id and time are the store's to give."""
+    artifact = pb.Artifact(type_id=type_id, name=version_name(version.model, version.version), uri=version.uri)
+    _fill(
+        artifact.properties,
+        {
+            **version.model_dump(include={"model", "version", "tree_digest", "user", "description", "source", "run"}),
+            "served": to_json(version.served.model_dump(mode="json"), "served"),
+            "manifest": to_json(version.manifest, "manifest"),
+        },
+    )
+    for prefix, values in _prefixed(version).items():
+        _fill(artifact.custom_properties, {prefix + name: value for name, value in values.items()})
+    return artifact
+
+
+def artifact_to_version(artifact: pb.Artifact) -> ModelVersion:
+    values = _read(artifact.properties)
+    custom = _read(artifact.custom_properties)
+    return ModelVersion(
+        model_id=artifact.id,
+        created_ms=artifact.create_time_since_epoch,
+        uri=artifact.uri,
+        **{
+            **values,
+            "served": ServedModel.model_validate_json(values["served"]),
+            "manifest": json.loads(values["manifest"]),
+        },
+        tags=_with_prefix(custom, "tag."),
+        metrics=_with_prefix(custom, "metric."),
+        hyper_parameters=_with_prefix(custom, "param."),
+    )
+
+
+def move_to_execution(move: StageMove, type_id: int) -> pb.Execution:
+    execution = pb.Execution(
+        type_id=type_id, name=move_name(move.model, move.seq), last_known_state=pb.Execution.COMPLETE
+    )
+    _fill(execution.properties, move.model_dump(exclude_none=True))
+    return execution
+
+
+def execution_to_move(execution: pb.Execution) -> StageMove:
+    return StageMove(**_read(execution.properties))
+
+
+def evidence_to_artifact(evidence: Evidence, name: str, type_id: int) -> pb.Artifact:
+    """The artifact of a document; its id is the store's to give."""
+    artifact = pb.Artifact(type_id=type_id, name=name, state=pb.Artifact.LIVE)
+    values = evidence.model_dump(exclude={"id"})
+    _fill(artifact.properties, {**values, "document": to_json(evidence.document, "document")})
+    return artifact
+
+
+def evidence_to_step(evidence: Evidence, name: str, type_id: int) -> pb.Execution:
+    """The execution of the step that wrote a document."""
+    step = pb.Execution(type_id=type_id, name=name, last_known_state=pb.Execution.COMPLETE)
+    _fill(step.properties, {"key": evidence.key, "run": evidence.run})
+    return step
+
+
+def artifact_to_evidence(artifact: pb.Artifact) -> Evidence:
+    values = _read(artifact.properties)
+    return Evidence(id=artifact.id, **{**values, "document": json.loads(values["document"])})
+
+
+def reads(what: str, artifact_id: int) -> Edge:
+    """The first execution of a transaction reads an artifact that is in the store; `what` is its part in it."""
+    return 0, None, _event(pb.Event.INPUT, what, artifact_id)
+
+
+def writes(what: str) -> Edge:
+    """The first execution of a transaction wrote the first artifact of it."""
+    return 0, 0, _event(pb.Event.OUTPUT, what)
+
+
+def readers_of(events: Iterable[pb.Event]) -> set[int]:
+    """Ids of the executions that read something."""
+    return {event.execution_id for event in events if event.type == pb.Event.INPUT}
+
+
+def written_by(events: Iterable[pb.Event]) -> set[int]:
+    """Ids of the artifacts that were written."""
+    return {event.artifact_id for event in events if event.type == pb.Event.OUTPUT}
+
+
+def _event(kind: int, what: str, artifact_id: int | None = None) -> pb.Event:
+    event = pb.Event(type=kind, artifact_id=artifact_id)
+    event.path.steps.add(key=what)
+    return event
+
+
+def _prefixed(version: ModelVersion) -> dict[str, Mapping[str, Scalar]]:
+    """Open-ended values become custom properties, so that the store's own tools can search them."""
+    return {"tag.": version.tags, "metric.": version.metrics, "param.": version.hyper_parameters}
+
+
+def _with_prefix(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in sorted(values.items()) if name.startswith(prefix)}
+
+
+def _fill(properties: Any, values: Mapping[str, Scalar]) -> None:
+    for name, value in values.items():
+        if len(name) > NAME_LIMIT:
+            raise Refused(f"{name[:40]}…: a name of {len(name)} characters (limit: {NAME_LIMIT})", field=name)
+        if isinstance(value, bool):  # before int: a bool is one
+            properties[name].bool_value = value
+        elif isinstance(value, int):
+            if value not in _INT64:
+                raise Refused(f"{name}: {value} does not fit 64 bits", field=name, value=value)
+            properties[name].int_value = value
+        elif isinstance(value, float):
+            properties[name].double_value = value
+        else:
+            properties[name].string_value = _plain(name, value)
+
+
+def _plain(name: str, text: str) -> str:
+    """Text that every store keeps unchanged: valid Unicode, and no NUL (PostgreSQL has none, SQLite cuts there)."""
+    if "\0" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
+        raise Refused(f"{name}: holds a NUL or half a surrogate pair", field=name)
+    return text
+
+
+def _read(properties: Any) -> dict[str, Any]:
+    return {name: getattr(value, value.WhichOneof("value")) for name, value in properties.items()}

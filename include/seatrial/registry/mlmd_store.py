@@ -1,0 +1,209 @@
+"""The registry on ml-metadata: the only writer of versions, stage moves and evidence."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ml_metadata.proto.metadata_store_pb2 import Artifact, Context
+
+from seatrial.errors import NoSuchModel, NoSuchVersion, Refused, SeatrialError
+from seatrial.registry import mlmd_mapping as mapping
+from seatrial.registry import rules
+from seatrial.registry.entities import Evidence, ModelVersion, RegisteredModel, Stage, StageMove
+from seatrial.registry.mlmd_connection import Connection
+from seatrial.registry.rules import ANY, Author, Expectation
+from seatrial.registry.versions import check_model_name, next_version, with_digest
+from seatrial.served_model import ServedModel
+
+LOST_RACES = 100  # each lost race is somebody else's success; so many in a row mean that the store is broken
+
+
+class Registry:
+    """Models, versions, stage ledgers and evidence. Safe for threads, and for several processes on one store.
+
+    `connection` as in `parse_connection`; tables and types are made on first use, a second Registry finds them.
+    Every write is one transaction. Raises TryAgain when the store does not answer now.
+    """
+
+    def __init__(self, connection: str) -> None:
+        self._store = Connection(connection)
+        self._model_type = self._store.type_id("context", mapping.MODEL, {})
+        self._version_type = self._store.type_id("artifact", mapping.VERSION, mapping.VERSION_PROPERTIES)
+        self._evidence_type = self._store.type_id("artifact", mapping.EVIDENCE, mapping.EVIDENCE_PROPERTIES)
+        self._move_type = self._store.type_id("execution", mapping.MOVE, mapping.MOVE_PROPERTIES)
+
+    def register(
+        self,
+        model: str,
+        tree_digest: str,
+        *,
+        served: ServedModel,
+        manifest: dict[str, Any],
+        source: str = "",
+        run: str = "",
+    ) -> tuple[ModelVersion, bool]:
+        """The version of these bytes, and whether this call made it.
+
+        The same digest twice in one model is the same version, also when two managers register it at once; another
+        digest gets the next number. The number in `served` is replaced by that one; user, description, tags, metrics
+        and hyper-parameters are those of `manifest`.
+        """
+        check_model_name(model)
+        for _ in range(LOST_RACES):
+            known = self._versions(self._context_if_known(model))
+            version = with_digest(known, tree_digest)
+            if version is not None:
+                return version, False
+            draft = next_version(
+                known, model=model, tree_digest=tree_digest, served=served, manifest=manifest, source=source, run=run
+            )
+            model_id = self._put_version(draft)
+            if model_id is not None:
+                return self.by_id(model_id), True
+        raise _too_many_races(model)
+
+    def models(self) -> list[RegisteredModel]:
+        """All models, by name."""
+        found = map(mapping.context_to_model, self._store.call("get_contexts_by_type", mapping.MODEL))
+        return sorted(found, key=lambda model: model.name)
+
+    def model(self, name: str) -> RegisteredModel:
+        """Raises NoSuchModel, with the names that exist."""
+        return mapping.context_to_model(self._context(name))
+
+    def versions(self, model: str) -> list[ModelVersion]:
+        """All versions of a model, oldest first. Raises NoSuchModel."""
+        return self._versions(self._context(model))
+
+    def version(self, model: str, version: int) -> ModelVersion:
+        """Raises NoSuchModel or NoSuchVersion, with what exists."""
+        artifact = self._store.call(
+            "get_artifact_by_type_and_name", mapping.VERSION, mapping.version_name(model, version)
+        )
+        if artifact is None:
+            known = ", ".join(str(found.version) for found in self.versions(model)[-20:])
+            raise NoSuchVersion(f"no version {version} of {model!r}; known: {known}", model=model, version=version)
+        return mapping.artifact_to_version(artifact)
+
+    def by_id(self, model_id: int) -> ModelVersion:
+        """Raises NoSuchVersion, also for the id of something in the store that is not a version."""
+        for artifact in self._store.call("get_artifacts_by_id", [model_id]):
+            if artifact.type_id == self._version_type:
+                return mapping.artifact_to_version(artifact)
+        raise NoSuchVersion(f"no version has model id {model_id}", model_id=model_id)
+
+    def move_stage(
+        self,
+        model: str,
+        version: int,
+        to: Stage,
+        environment: str = "local",
+        *,
+        expect_production: Expectation = ANY,
+        who: str = "",
+        run: str = "",
+        why: str = "",
+    ) -> StageMove:
+        """Append the move to the ledger and return the entry; of a version that is there already, the one that put it.
+
+        Errors as of `rules.next_move`. A race lost to another writer is decided again on what that one left: with
+        `expect_production` it ends in Conflict.
+        """
+        moved = self.version(model, version)
+        for _ in range(LOST_RACES):
+            ledger = self.ledger(model)
+            move = rules.next_move(
+                ledger,
+                model=model,
+                version=version,
+                to=to,
+                environment=environment,
+                expect_production=expect_production,
+                author=Author(who, run, why),
+                at_ms=_now_ms(),
+            )
+            if move is None:
+                return rules.entry_that_put(ledger, environment, version)
+            if self._append(move, moved.model_id):
+                return move
+        raise _too_many_races(model)
+
+    def ledger(self, model: str) -> list[StageMove]:
+        """The model's stage moves of all environments, oldest first. Raises NoSuchModel."""
+        executions = self._store.call("get_executions_by_context", self._context(model).id)
+        return sorted(map(mapping.execution_to_move, executions), key=lambda move: move.seq)
+
+    def add_evidence(self, model_id: int, kind: str, key: str, run: str, document: dict[str, Any]) -> Evidence:
+        """Keep a document about a version. The same kind, run and key again replaces the document and keeps its id.
+
+        Raises NoSuchVersion, and Refused for a document that JSON cannot say.
+        """
+        if kind == mapping.MOVE or not kind:
+            raise Refused(f"evidence cannot be of kind {kind!r}", field="kind", value=kind)
+        name = mapping.evidence_name(self.by_id(model_id), kind, run, key)
+        evidence = Evidence(id=0, model_id=model_id, kind=kind, key=key, run=run, at_ms=_now_ms(), document=document)
+        artifact = mapping.evidence_to_artifact(evidence, name, self._evidence_type)
+        made = self._put_evidence(evidence, artifact)
+        return evidence.model_copy(update={"id": self._replace(artifact) if made is None else made})
+
+    def evidence(self, model_id: int, kind: str | None = None) -> list[Evidence]:
+        """The documents about a version, newest first; with `kind`, only those of that step. Raises NoSuchVersion."""
+        self.by_id(model_id)
+        readers = mapping.readers_of(self._store.call("get_events_by_artifact_ids", [model_id]))
+        events = self._store.call("get_events_by_execution_ids", readers) if readers else []
+        written = mapping.written_by(events)
+        artifacts = self._store.call("get_artifacts_by_id", written) if written else []
+        found = [evidence for evidence in map(mapping.artifact_to_evidence, artifacts) if kind in (None, evidence.kind)]
+        return sorted(found, key=lambda evidence: (evidence.at_ms, evidence.id), reverse=True)
+
+    def _put_version(self, version: ModelVersion) -> int | None:
+        """Its model id, or None when the number was taken meanwhile. The first version brings the model with it."""
+        artifact = mapping.version_to_artifact(version, self._version_type)
+        return self._store.put_new(artifacts=[artifact], contexts=[self._new_context(version.model)])
+
+    def _append(self, move: StageMove, model_id: int) -> bool:
+        """Whether the move got its place in the ledger; False when another one took the number."""
+        reads = [mapping.reads("version", model_id)]
+        if move.displaced is not None:
+            reads.append(mapping.reads("displaced", self.version(move.model, move.displaced).model_id))
+        execution = mapping.move_to_execution(move, self._move_type)
+        contexts = [self._new_context(move.model)]
+        return self._store.put_new(executions=[execution], contexts=contexts, edges=reads) is not None
+
+    def _put_evidence(self, evidence: Evidence, artifact: Artifact) -> int | None:
+        step_type = self._store.type_id("execution", evidence.kind, mapping.STEP_PROPERTIES)
+        step = mapping.evidence_to_step(evidence, artifact.name, step_type)
+        edges = [mapping.reads("version", evidence.model_id), mapping.writes("document")]
+        return self._store.put_new(executions=[step], artifacts=[artifact], edges=edges)
+
+    def _replace(self, artifact: Artifact) -> int:
+        """Put the artifact in the place of the one that has its type and name."""
+        artifact.id = self._store.call("get_artifact_by_type_and_name", mapping.EVIDENCE, artifact.name).id
+        self._store.call("put_artifacts", [artifact])
+        return int(artifact.id)
+
+    def _versions(self, context: Context | None) -> list[ModelVersion]:
+        artifacts = self._store.call("get_artifacts_by_context", context.id) if context else []
+        return sorted(map(mapping.artifact_to_version, artifacts), key=lambda version: version.version)
+
+    def _context(self, model: str) -> Context:
+        context = self._context_if_known(model)
+        if context is None:
+            known = ", ".join(found.name for found in self.models()[:20]) or "none yet"
+            raise NoSuchModel(f"no model {model!r}; known: {known}", model=model)
+        return context
+
+    def _context_if_known(self, model: str) -> Context | None:
+        return self._store.call("get_context_by_type_and_name", mapping.MODEL, model)
+
+    def _new_context(self, model: str) -> Context:
+        return mapping.model_to_context(model, self._model_type)
+
+
+def _too_many_races(model: str) -> SeatrialError:
+    return SeatrialError(f"{model}: {LOST_RACES} lost races in a row: the registry's store contradicts itself")
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

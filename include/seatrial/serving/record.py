@@ -1,0 +1,78 @@
+"""What is kept on disk of each Inference Server, so that any manager can go on where another one stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from seatrial.hardware import HardwareOption
+from seatrial.served_model import ServedModel
+from seatrial.serving.ports import HOST, Ports
+from seatrial.serving.processes import ProcessId
+from seatrial.serving.spec import Replica
+from seatrial.storage.local import atomic_write
+
+FILE = "server.json"
+
+
+class ServerRecord(BaseModel):
+    """One Inference Server. Moments are seconds on the machine's monotonic clock, which all processes share: after a
+    reboot they mean nothing, but then no process is found again either.
+
+    A server belongs to an `owner` (a deployment) or has a lease (`lease_until`): it is on trial, and removed when the
+    lease passes. It is failed with `error`, else draining with `drain_until`, else ready with `started_in_s`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    purpose: str
+    owner: str | None = None
+    served: ServedModel
+    option: HardwareOption
+    core_set: tuple[int, ...]
+    ports: Ports
+    process: ProcessId | None = None
+    started_in_s: float | None = None
+    lease_until: float | None = None
+    drain_until: float | None = None
+    error: str | None = None
+    log_tail: tuple[str, ...] = ()
+
+    def observed(self) -> Replica:
+        """The record as the API shows it. Addresses are shown once the server has a process."""
+        state, ports = self._state(), self.ports if self.process and not self.error else None
+        return Replica(
+            id=self.id,
+            state=state,
+            pid=self.process.pid if self.process and not self.error else None,
+            grpc_address=f"{HOST}:{ports.grpc}" if ports else None,
+            http_address=f"{HOST}:{ports.http}" if ports else None,
+            metrics_address=f"{HOST}:{ports.metrics}" if ports else None,
+            core_set=self.core_set,
+            started_in_s=self.started_in_s,
+            error=self.error,
+            log_tail=self.log_tail,
+        )
+
+    def _state(self) -> Literal["starting", "ready", "draining", "failed"]:
+        if self.error is not None:
+            return "failed"
+        if self.drain_until is not None:
+            return "draining"
+        return "starting" if self.started_in_s is None else "ready"
+
+
+def write_record(folder: Path, record: ServerRecord) -> None:
+    """Keep the record in the replica's folder; readers see the former one or this one."""
+    atomic_write(folder / FILE, record.model_dump_json(indent=1).encode())
+
+
+def read_record(folder: Path) -> ServerRecord | None:
+    """The record of the replica in `folder`; None when there is none or it cannot be understood."""
+    try:
+        return ServerRecord.model_validate_json((folder / FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None

@@ -1,0 +1,50 @@
+"""What is wanted and what is running: values without behaviour, kept on disk and shown by the API as they are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from seatrial.hardware import HardwareOption
+from seatrial.served_model import ServedModel
+
+
+class DeploymentSpec(BaseModel):
+    """What is wanted for one version in one environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_id: int
+    served: ServedModel
+    environment: str = "local"
+    option: HardwareOption
+    replicas: int = Field(1, ge=1, le=256)
+
+
+class Replica(BaseModel):
+    """One Inference Server as observed. `error` and `log_tail` are set once it has failed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    state: Literal["starting", "ready", "draining", "failed", "stopped"]
+    pid: int | None = None
+    grpc_address: str | None = None
+    http_address: str | None = None
+    metrics_address: str | None = None
+    core_set: tuple[int, ...] = ()
+    started_in_s: float | None = Field(None, description="Seconds from process start to the first answered request.")
+    error: str | None = None
+    log_tail: tuple[str, ...] = ()
+
+
+class Deployment(BaseModel):
+    """A spec with what is running for it. Ready when every wanted replica has answered a warm-up request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spec: DeploymentSpec
+    state: Literal["starting", "ready", "draining", "failed", "stopped"]
+    replicas: tuple[Replica, ...] = ()
+    error: str | None = None

@@ -1,0 +1,77 @@
+"""The only reader of the environment. Each setting has its unit, its default and the reason for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Read once, passed as a value.
+
+    home               SEATRIAL_HOME            folder of all state; default `.seatrial` below the current folder
+    manager_url        SEATRIAL_MANAGER_URL     where the Inference Manager listens; default: what the manager running
+                                                on this home wrote down, else loopback
+    token              SEATRIAL_TOKEN           bearer token; default: the content of `<home>/token`, which is readable
+                                                by its owner only
+    uploads            SEATRIAL_UPLOADS         the watched upload folder; default `<home>/uploads`
+    registry           SEATRIAL_REGISTRY        ml-metadata store; default `sqlite:///<home>/manager/registry.sqlite`
+    options_file       SEATRIAL_OPTIONS         YAML list of hardware options; default: what this machine has
+    triton             SEATRIAL_TRITON          folder with bin/tritonserver and backends/; default: the one inside the
+                                                nvidia-pytriton package, a real server with the python backend only
+    settle_s           SEATRIAL_SETTLE_S        seconds for which an upload without a _SUCCESS marker must stay
+                                                unchanged; default 5: two polls of the watcher and some
+    stop_servers       SEATRIAL_STOP_SERVERS    "1": the manager stops all servers when it ends; default: they go on,
+                                                and the next manager finds them again
+    """
+
+    home: Path
+    manager_url: str
+    token: str | None
+    uploads: Path
+    registry: str
+    options_file: Path | None
+    triton: Path | None
+    settle_s: float
+    stop_servers: bool
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        env = os.environ if environ is None else environ
+        home = Path(env.get("SEATRIAL_HOME", ".seatrial")).absolute()
+        return cls(
+            home=home,
+            manager_url=env.get("SEATRIAL_MANAGER_URL") or _text(home / "manager.url") or "http://127.0.0.1:8765",
+            token=env.get("SEATRIAL_TOKEN") or _text(home / "token"),
+            uploads=Path(env.get("SEATRIAL_UPLOADS", home / "uploads")).absolute(),
+            registry=env.get("SEATRIAL_REGISTRY", f"sqlite:///{home / 'manager' / 'registry.sqlite'}"),
+            options_file=_path(env.get("SEATRIAL_OPTIONS")),
+            triton=_path(env.get("SEATRIAL_TRITON")),
+            settle_s=float(env.get("SEATRIAL_SETTLE_S", "5")),
+            stop_servers=env.get("SEATRIAL_STOP_SERVERS", "") == "1",
+        )
+
+    @cached_property
+    def artifacts(self) -> Path:
+        """The artifact store: the registry's files, by digest."""
+        return self.home / "artifacts"
+
+    @cached_property
+    def servers(self) -> Path:
+        """One folder an Inference Server: its Triton model repository, log and state."""
+        return self.home / "servers"
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).absolute() if text else None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip() or None
+    except OSError:
+        return None

@@ -1,0 +1,78 @@
+"""Step 1: is this upload what it says it is, and does a real Inference Server answer its samples?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seatrial.client.transport import GrpcTransport
+from seatrial.errors import BadInput, SeatrialError, ServerFailed, TryAgain, UploadRefused
+from seatrial.formats.check import CheckReport, check_upload
+from seatrial.hardware import HardwareOption
+from seatrial.shadow.comparison import compare_tensors
+from seatrial.shadow.limits import limits_for
+from seatrial.steps.run import Run
+from seatrial.steps.trial import trial_server
+from seatrial.tensors import Tensors, check_tensors
+from seatrial.uploads.samples import Sample, read_samples
+
+
+def check_format(run: Run, upload: str) -> dict[str, Any]:
+    """The check report as JSON. Raises UploadRefused naming file, field, value and limit; leaves nothing behind."""
+    folder = Path(upload.removeprefix("file://"))
+    options = tuple(HardwareOption.model_validate(option) for option in run.api.health()["options"])
+    report = check_upload(folder, options)
+    served = report.served
+    run.progress(f"static check passed in {report.seconds:.1f} s: {served.format}, {_shapes(report)}")
+    samples = read_samples(folder, report.manifest, served.signature)
+    purpose = f"check of {served.name} from {folder.name}"
+    try:
+        with trial_server(run, served, _smallest(options), purpose=purpose, upload=str(folder)) as replica:
+            assert replica.grpc_address is not None
+            _answer(run, replica.grpc_address, report, samples)
+    except ServerFailed as error:
+        raise UploadRefused(f"could not be served: {error}", file=served.main_file) from error
+    run.progress(f"a trial server answered {len(samples)} sample(s)")
+    return report.model_dump(mode="json")
+
+
+def _answer(run: Run, address: str, report: CheckReport, samples: tuple[Sample, ...]) -> None:
+    served = report.served
+    with GrpcTransport() as transport:
+        for sample in samples:
+            try:
+                outputs = transport.infer(address, served.name, served.version, sample.inputs, run.deadline.left_s)
+                check_tensors(served.signature.outputs, outputs)
+            except BadInput as error:
+                raise UploadRefused(f"the model's answer does not fit its signature: {error}", file=sample.name) from error
+            except TryAgain:
+                raise
+            except SeatrialError as error:
+                raise UploadRefused(f"the model does not answer this sample: {error}", file=sample.name) from error
+            if sample.expected is not None:
+                _as_expected(report, sample, outputs)
+
+
+def _as_expected(report: CheckReport, sample: Sample, outputs: Tensors) -> None:
+    assert sample.expected is not None
+    limits = limits_for(report.manifest.comparison.model_dump())
+    for found in compare_tensors(sample.expected, {k: outputs[k] for k in sample.expected}, limits):
+        if not found.passed:
+            raise UploadRefused(
+                "differs from the expected output",
+                file=sample.name,
+                field=f"expected.{found.layer}",
+                value=f"largest difference {found.max_abs:.3g}",
+                limit=f"atol {limits.atol:g} + rtol {limits.rtol:g}",
+            )
+
+
+def _smallest(options: tuple[HardwareOption, ...]) -> HardwareOption:
+    """The cheapest option that any machine has: a check needs no speed."""
+    return min((option for option in options if option.device == "cpu"), key=lambda option: option.price)
+
+
+def _shapes(report: CheckReport) -> str:
+    signature = report.served.signature
+    sides = (signature.inputs, signature.outputs)
+    return " → ".join(", ".join(f"{spec.name} {spec}" for spec in side) for side in sides)

@@ -1,0 +1,65 @@
+"""Files on this machine: written whole or not at all, and named by their SHA-256 digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+CHUNK = 2**20
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write `data` to `path`: readers see the former content or all of `data`, also after a power cut.
+
+    Folders above are made. A second call replaces the content. On failure nothing is left behind.
+    """
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """A file that becomes `path` when the block ends well (flushed, renamed) and vanishes when it raises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def digest_file(path: Path) -> str:
+    """The SHA-256 digest of a file's bytes, 64 hex digits."""
+    with path.open("rb") as file:
+        return digest_stream(file)
+
+
+def digest_stream(file: BinaryIO, into: BinaryIO | None = None) -> str:
+    """The SHA-256 digest of all that `file` still holds; the bytes read are written to `into` as well, if given."""
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+        if into is not None:
+            into.write(chunk)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

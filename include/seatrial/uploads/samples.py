@@ -1,0 +1,94 @@
+"""Samples of an upload: named input tensors, and the outputs expected for them if the researcher gave any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.errors import BadInput, Refused, UploadRefused
+from seatrial.storage.paths import open_beneath
+from seatrial.tensors import Array, Signature, TensorSpec, check_tensors, from_npz
+from seatrial.uploads.manifest import Manifest
+
+EXPECTED = "expected."
+LARGEST_FILE = 256 * 2**20
+LARGEST_TOTAL = 2**30
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One request that the model must be able to answer. `name` is the file's path inside the upload."""
+
+    name: str
+    inputs: dict[str, Array]
+    expected: dict[str, Array] | None = None
+
+
+def read_samples(folder: Path, manifest: Manifest, signature: Signature) -> tuple[Sample, ...]:
+    """All samples that the manifest names, in its order, checked against the signature (public layer names).
+
+    Raises UploadRefused naming file, layer, what came and what the signature says; also for more than 256 MB in a file
+    and more than 1 GB of tensors in all.
+    """
+    return tuple(each_sample(folder, manifest.samples, signature))
+
+
+def each_sample(folder: Path, names: Iterable[str], signature: Signature) -> Iterator[Sample]:
+    """The same one by one, for who wants only one of them in memory."""
+    total = 0
+    for name in names:
+        sample = _read_sample(folder, name, signature)
+        total += sum(array.nbytes for side in (sample.inputs, sample.expected or {}) for array in side.values())
+        if total > LARGEST_TOTAL:
+            raise UploadRefused("the samples up to here are too large", file=name, limit=f"{LARGEST_TOTAL} bytes")
+        yield sample
+
+
+def _read_sample(folder: Path, name: str, signature: Signature) -> Sample:
+    tensors = _tensors(folder, name)
+    inputs = {layer: array for layer, array in tensors.items() if not layer.startswith(EXPECTED)}
+    expected = {layer.removeprefix(EXPECTED): a for layer, a in tensors.items() if layer.startswith(EXPECTED)}
+    _check(name, "", signature.inputs, inputs)
+    _check(name, EXPECTED, _partial(signature.outputs, expected), expected)
+    for layer, array in inputs.items():
+        if array.size == 0:
+            raise UploadRefused("holds no element", file=name, field=layer, value=list(array.shape), limit="1 or more")
+    return Sample(name, inputs, expected or None)
+
+
+def _tensors(folder: Path, name: str) -> dict[str, Array]:
+    try:
+        with open_beneath(folder, name) as file:
+            data = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        raise UploadRefused("is missing: the manifest names it as a sample", file=name) from error
+    except OSError as error:
+        raise UploadRefused(f"cannot be read: {error.strerror or error}", file=name) from error
+    if len(data) > LARGEST_FILE:
+        raise UploadRefused("is too large for a sample", file=name, limit=f"{LARGEST_FILE} bytes")
+    try:
+        return from_npz(data, limit_bytes=LARGEST_FILE)
+    except Refused as error:
+        raise UploadRefused(error.message, file=name) from error
+
+
+def _check(name: str, prefix: str, specs: Iterable[TensorSpec], tensors: dict[str, Array]) -> None:
+    try:
+        check_tensors(specs, tensors)
+    except BadInput as error:
+        layer, expected, got = (error.fields[key] for key in ("layer", "expected", "got"))
+        field = _printable(prefix + layer)
+        raise UploadRefused("does not fit the model", file=name, field=field, value=got, limit=expected) from error
+    except Refused as error:
+        raise UploadRefused(error.message, file=name) from error
+
+
+def _partial(outputs: tuple[TensorSpec, ...], expected: dict[str, Array]) -> tuple[TensorSpec, ...]:
+    """The outputs that must be checked: expected ones may be given for some layers only, but for no unknown one."""
+    known = {spec.name for spec in outputs}
+    return tuple(spec for spec in outputs if spec.name in expected) if expected.keys() <= known else outputs
+
+
+def _printable(text: str) -> str:
+    return text[:200] if text.isprintable() else ascii(text)[:200]

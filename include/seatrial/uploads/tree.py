@@ -1,0 +1,115 @@
+"""The files of an upload: listed within limits, nothing but regular files, and named by their digests."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.errors import UploadRefused
+from seatrial.storage.artifacts import CHANGED, tree_digest
+from seatrial.storage.local import digest_stream
+from seatrial.storage.paths import open_beneath, path_flaw
+
+__all__ = ["MARKER", "FileFacts", "TreeLimits", "check_unchanged", "digest_tree", "list_tree", "tree_digest"]
+
+MARKER = "_SUCCESS"
+
+
+@dataclass(frozen=True)
+class TreeLimits:
+    """How large an upload may be. The defaults hold a large language-free network and stop a runaway export."""
+
+    files: int = 10_000
+    bytes: int = 8 * 2**30
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What tells that a file was touched. `changed_ns` (ctime) cannot be set back by whoever writes the file."""
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+
+
+def list_tree(folder: Path, limits: TreeLimits = TreeLimits()) -> dict[str, FileFacts]:
+    """The regular files below `folder`, by path relative to it, in order. The marker `_SUCCESS` is left out.
+
+    Raises UploadRefused for symbolic links, FIFOs, devices, sockets, names that are not printable or too long, files
+    that cannot be listed, more files than `limits.files` or more bytes than `limits.bytes`.
+    """
+    found: dict[str, FileFacts] = {}
+    total = 0
+    for path, status in _walk(folder, ""):
+        found[path] = FileFacts(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        total += status.st_size
+        if len(found) > limits.files:
+            raise UploadRefused("has too many files", file=".", limit=f"{limits.files} files")
+        if total > limits.bytes:
+            raise UploadRefused("the files up to here are too large", file=path, limit=f"{limits.bytes} bytes in all")
+    return dict(sorted(found.items()))
+
+
+def digest_tree(folder: Path, limits: TreeLimits = TreeLimits()) -> dict[str, str]:
+    """The SHA-256 digest of each file below `folder`, by path. Refuses what `list_tree` refuses, and any change.
+
+    The files were the same from the first listing to the last digest, or UploadRefused is raised.
+    """
+    before = list_tree(folder, limits)
+    digests = {path: _digest(folder, path) for path in before}
+    check_unchanged(folder, before, limits)
+    return digests
+
+
+def check_unchanged(folder: Path, before: dict[str, FileFacts], limits: TreeLimits = TreeLimits()) -> None:
+    """Raise UploadRefused naming the first file that came, went or was written since `before` was listed."""
+    after = list_tree(folder, limits)
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path) != after.get(path):
+            raise UploadRefused(CHANGED, file=path, limit="an upload may not change after it was noticed")
+
+
+def _walk(folder: Path, below: str) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        entries = sorted(os.scandir(folder / below), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UploadRefused(f"cannot be listed: {error.strerror}", file=below or ".") from error
+    for entry in entries:
+        path = f"{below}/{entry.name}" if below else entry.name
+        if path == MARKER:
+            continue
+        flaw = path_flaw(path)
+        if flaw:
+            raise UploadRefused(flaw, file=below or ".", field="file name", value=entry.name)
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            raise UploadRefused(CHANGED, file=path) from error
+        if stat.S_ISDIR(status.st_mode):
+            yield from _walk(folder, path)
+        elif stat.S_ISREG(status.st_mode):
+            yield path, status
+        else:
+            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
+            raise UploadRefused(f"is {kind}", file=path, limit="regular files and folders")
+
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+}
+
+
+def _digest(folder: Path, path: str) -> str:
+    try:
+        with open_beneath(folder, path) as file:
+            return digest_stream(file)
+    except OSError as error:
+        raise UploadRefused(f"cannot be read: {error.strerror or error}", file=path) from error

@@ -1,0 +1,75 @@
+"""YAML from strangers: a mapping of plain values within limits, or a refusal of one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from seatrial.errors import UploadRefused
+
+LONGEST_FILE = 256 * 1024
+LONGEST_SCALAR = 16 * 1024
+DEEPEST = 10
+MOST_NODES = 20_000
+
+
+def read_yaml_mapping(data: bytes, file: str) -> dict[str, Any]:
+    """The mapping that a YAML file of at most 256 kB holds. Keys are not checked further than being unique.
+
+    Refused with UploadRefused: aliases and anchors (they multiply), explicit tags, more than 10 levels or 20 000
+    nodes, a key given twice (YAML would silently take the last), anything that is not a mapping.
+    """
+    if len(data) > LONGEST_FILE:
+        raise UploadRefused("bytes are too many", file=file, value=len(data), limit=f"{LONGEST_FILE} bytes")
+    try:
+        _check_events(data, file)
+        node = yaml.compose(data, Loader=yaml.SafeLoader)
+        _check_unique_keys(node, file)
+        document = yaml.safe_load(data)
+    except yaml.YAMLError as error:
+        raise UploadRefused(f"is not valid YAML: {_one_line(error)}", file=file) from error
+    except (ValueError, OverflowError) as error:  # a date like 2020-99-99, an int of 5000 digits
+        raise UploadRefused(f"holds a value that cannot be read: {_one_line(error)}", file=file) from error
+    if not isinstance(document, dict):
+        raise UploadRefused("is not a mapping of names to values", file=file, limit="name: value lines")
+    return document
+
+
+def _check_events(data: bytes, file: str) -> None:
+    depth = 0
+    for count, event in enumerate(yaml.parse(data, Loader=yaml.SafeLoader)):
+        where = f"line {event.start_mark.line + 1}"
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise UploadRefused("nests too deep", file=file, field=where, limit=f"{DEEPEST} levels")
+        if count > MOST_NODES:
+            raise UploadRefused("has too many nodes", file=file, field=where, limit=MOST_NODES)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise UploadRefused("uses a YAML anchor or alias", file=file, field=where, limit="write the value out")
+        if getattr(event, "tag", None):
+            raise UploadRefused("uses a YAML tag", file=file, field=where, value=event.tag, limit="plain values")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_SCALAR:
+            raise UploadRefused("is too long", file=file, field=where, limit=f"{LONGEST_SCALAR} characters a value")
+
+
+def _check_unique_keys(node: yaml.Node | None, file: str) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check_unique_keys(item, file)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else ""
+            if name in seen:
+                line = f"line {key.start_mark.line + 1}"
+                raise UploadRefused("is given twice", file=file, field=line, value=name)
+            seen.add(name)
+            _check_unique_keys(value, file)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,32 @@
+"""Step 4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from operators.step import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from seatrial.steps.run import Run
+
+
+class ShadowValidate(StepOperator):
+    """Replays requests to Production and Staging and compares; anything but PASS ends the run."""
+
+    template_fields = ("version",)
+
+    def __init__(self, *, version: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.version = version
+
+    def step(self, run: Run, context: Context) -> Any:
+        from seatrial.steps.shadow_validate import shadow_validate
+
+        found = shadow_validate(run, self.version["model_id"])
+        if found["verdict"] != "PASS":
+            raise AirflowFailException(f"{found['verdict']}: {found['sentence']}")
+        return found

@@ -1,0 +1,54 @@
+"""The one place where a failure is mapped to retry, fail or skip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from operators.hook import CONNECTION, SeatrialHook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from seatrial.steps.run import Run
+
+
+class StepOperator(BaseOperator):
+    """Runs one step of `seatrial.steps`. A subclass says which in `step`.
+
+    A refusal, a missing thing or a conflict fails the task at once, with its one line; whatever may pass (the manager
+    restarting, a server that died) is retried as the DAG says. The step has `timeout_s` seconds for each try.
+    """
+
+    ui_color = "#e3f2f7"
+
+    def __init__(self, *, timeout_s: float = 300.0, conn_id: str = CONNECTION, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.timeout_s = timeout_s
+        self.conn_id = conn_id
+
+    def step(self, run: Run, context: Context) -> Any:
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> Any:
+        from seatrial.errors import SeatrialError, TryAgain
+        from seatrial.steps.run import Run
+        from seatrial.waiting import Deadline
+
+        dag_run = context["dag_run"]
+        with SeatrialHook(self.conn_id).get_conn() as api:
+            run = Run(
+                api=api,
+                id=dag_run.run_id,
+                who=dag_run.triggering_user_name or "airflow",
+                deadline=Deadline.after(self.timeout_s),
+                progress=self.log.info,
+            )
+            try:
+                return self.step(run, context)
+            except TryAgain as error:
+                raise AirflowException(str(error)) from error
+            except SeatrialError as error:
+                raise AirflowFailException(str(error)) from error

@@ -1,0 +1,98 @@
+"""What a person sees while it runs: one line a step, live on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from quickstart.airflow_api import seconds_of
+
+STEPS = {
+    "check_format": "Check format",
+    "register_version": "Register",
+    "deploy_to_staging": "Deploy to Staging",
+    "shadow_validate": "Shadow",
+    "profile_hardware": "Profile",
+    "choose_hardware": "Choose",
+    "promote": "Promote",
+    "push_autoscaling": "Push autoscaling",
+}
+MARKS = {"success": "[green]✔[/]", "failed": "[red]✘[/]", "skipped": "[dim]–[/]", "running": "[cyan]▶[/]"}
+WAITING = "[dim]·[/]"
+
+
+class Display:
+    """Prints to one console; `steps` gives a view of a run that follows it."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self.console.print(text)
+
+    def heading(self, text: str) -> None:
+        self.console.print(f"\n[bold]{text}[/]")
+
+    def steps(self) -> StepsView:
+        return StepsView(self.console)
+
+
+class StepsView:
+    """The eight steps of one run. On a terminal a live table; else each step is printed once, when it is over."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._printed: set[str] = set()
+        self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+
+    def __enter__(self) -> StepsView:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, tasks: list[Mapping[str, Any]]) -> None:
+        rows = rows_of(tasks)
+        if self._live:
+            table = Table.grid(padding=(0, 2))
+            for row in rows:
+                table.add_row(f"  {row['mark']}", row["title"], row["option"], row["seconds"])
+            self._live.update(table)
+            return
+        for row in rows:
+            if row["over"] and row["key"] not in self._printed:
+                self._printed.add(row["key"])
+                self._console.print(f"  {row['mark']} {row['title']:<18} {row['option']:<10} {row['seconds']}")
+
+
+def rows_of(tasks: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each step, or for each option of a mapped one, in the order of the work (pure)."""
+    rows = []
+    for name, title in STEPS.items():
+        found = sorted((t for t in tasks if t["task_id"] == name), key=lambda t: int(t["map_index"]))
+        for task in found or [{"map_index": -1, "state": None}]:
+            state = task["state"]
+            rows.append(
+                {
+                    "key": f"{name}[{task['map_index']}]",
+                    "title": title,
+                    "option": str(task.get("rendered_map_index") or ""),
+                    "mark": MARKS.get(str(state), WAITING),
+                    "seconds": _seconds(task),
+                    "over": state in ("success", "failed", "skipped", "upstream_failed"),
+                }
+            )
+    return rows
+
+
+def _seconds(task: Mapping[str, Any]) -> str:
+    if not task.get("start_date") or not task.get("end_date"):
+        return ""
+    return f"{seconds_of(task['end_date']) - seconds_of(task['start_date']):5.1f} s"

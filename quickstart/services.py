@@ -1,0 +1,145 @@
+"""The Inference Manager and Airflow as child processes on loopback; taken ports are moved."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from quickstart.airflow_api import AirflowAPI
+from quickstart.processes import Children
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.errors import ServerFailed, TryAgain
+from seatrial.settings import Settings
+from seatrial.waiting import Deadline, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Services:
+    """What runs, and how to reach it."""
+
+    manager: ManagerAPI
+    airflow: AirflowAPI
+    manager_url: str
+
+
+def start_manager(children: Children, home: Path, *, settle_s: float | None = None) -> tuple[ManagerAPI, str]:
+    """The manager on this home, answering. It stops its Inference Servers when it ends."""
+    env = os.environ | {"SEATRIAL_HOME": str(home), "SEATRIAL_STOP_SERVERS": "1", "PYTHONUNBUFFERED": "1"}
+    if settle_s is not None:
+        env["SEATRIAL_SETTLE_S"] = str(settle_s)
+    (home / "manager.url").unlink(missing_ok=True)
+    log = home / "logs" / "manager.log"
+    binary = ROOT / ".venv-manager" / "bin" / "seatrial-manager"
+    process = children.start("the Inference Manager", [str(binary)], env=env, log=log, stop=signal.SIGTERM, cwd=ROOT)
+
+    def answering() -> str | None:
+        _alive(process, "the Inference Manager", log)
+        settings = Settings.read(env)
+        if not (home / "manager.url").exists() or settings.token is None:
+            return None
+        try:
+            with ManagerAPI(settings.manager_url, token=settings.token) as api:
+                api.health()
+        except TryAgain:
+            return None
+        return settings.manager_url
+
+    url = wait_until(answering, Deadline.after(60), "the Inference Manager answers")
+    return ManagerAPI(url, token=Settings.read(env).token), url
+
+
+def start_airflow(children: Children, home: Path, manager_url: str, token: str, *, settle_s: float) -> AirflowAPI:
+    """`airflow standalone` on loopback with the project's DAGs, all four components healthy."""
+    folder = home / "airflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    user, password = "admin", _password(folder)
+    port, *log_ports = _free_ports((8080, 8793, 8794))
+    env = airflow_environment(home, manager_url, token, settle_s=settle_s) | {
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(log_ports[0]),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(log_ports[1]),
+    }
+    log = home / "logs" / "airflow.log"
+    command = [str(ROOT / ".venv-airflow" / "bin" / "airflow"), "standalone"]
+    process = children.start("Airflow", command, env=env, log=log, stop=signal.SIGINT, cwd=ROOT)
+    api = AirflowAPI(f"http://127.0.0.1:{port}", user, password)
+
+    def healthy() -> bool:
+        _alive(process, "Airflow", log)
+        return api.healthy() and api.has_dags(("model_version", "uploads", "rollback", "reprofile"))
+
+    wait_until(healthy, Deadline.after(180), "Airflow is healthy and knows the DAGs")
+    api.set_pool("seatrial_profiling", 1, "one measurement at a time on this machine")
+    return api
+
+
+def airflow_environment(home: Path, manager_url: str, token: str, *, settle_s: float) -> dict[str, str]:
+    """What Airflow's processes need to know; nothing outside `home` is written."""
+    host, port = manager_url.removeprefix("http://").split(":")
+    connection = {"conn_type": "http", "schema": "http", "host": host, "port": int(port), "password": token}
+    folder = home / "airflow"
+    binaries = ROOT / ".venv-airflow" / "bin"
+    return os.environ | {
+        "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "SEATRIAL_HOME": str(home),
+        "SEATRIAL_SETTLE_S": str(settle_s),
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW_CONN_SEATRIAL_MANAGER": json.dumps(connection),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__TRIGGERER__CAPACITY": "100",
+    }
+
+
+def _alive(process: subprocess.Popen[bytes], name: str, log: Path) -> None:
+    if process.poll() is not None:
+        tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise ServerFailed(f"{name} ended with status {process.returncode}; the end of {log}:\n  {tail}")
+
+
+def _password(folder: Path) -> str:
+    """The admin password of this home's Airflow, made once."""
+    path = folder / "passwords.json"
+    if not path.exists():
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"admin": secrets.token_urlsafe(9)}, file)
+    return str(json.loads(path.read_text())["admin"])
+
+
+def _free_ports(wanted: Iterable[int]) -> list[int]:
+    """For each wanted port itself, or the next free one above it."""
+    return [next(port for port in range(first, first + 500, 3) if _is_free(port)) for first in wanted]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
