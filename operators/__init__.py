@@ -1,1 +1,1 @@
-"""Airflow operators, the hook and the triggers: thin. What they do is in `seatrial.steps`; how a failure is taken is here."""
+"""Airflow operators, the hook and the triggers: thin. What they do is in `seatrial.steps`; `step.py` maps failures."""

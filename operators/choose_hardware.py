@@ -9,8 +9,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from operators.step import StepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from seatrial.steps.run import Run
 
 
@@ -28,7 +26,7 @@ class ChooseHardware(StepOperator):
         self.model_id = model_id
         self.validated = validated
 
-    def step(self, run: Run, context: Context) -> Any:
+    def step(self, run: Run) -> Any:
         from seatrial.steps.choose_hardware import choose_hardware
 
         if self.validated != "True":

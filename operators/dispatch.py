@@ -14,7 +14,7 @@ KEEP = 1000  # confirmed identities remembered: more than events read at once, s
 
 
 def new_uploads(payloads: Iterable[Mapping[str, str]], done: Iterable[str]) -> list[dict[str, Any]]:
-    """For each upload that is not done: the arguments of its TriggerDagRunOperator (pure; order and doubles removed)."""
+    """For each upload that is not done: the arguments of its TriggerDagRunOperator (pure; doubles removed)."""
     confirmed = set(done)
     fresh = {payload["id"]: payload["upload"] for payload in payloads if payload["id"] not in confirmed}
     return [

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.step import StepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from seatrial.steps.run import Run
 
 
@@ -23,7 +22,7 @@ class HardwareOptions(StepOperator):
         super().__init__(**kwargs)
         self.only = only
 
-    def step(self, run: Run, context: Context) -> Any:
+    def step(self, run: Run) -> Any:
         from seatrial.steps.profile_hardware import hardware_options
 
         return hardware_options(run, self.only)
@@ -39,10 +38,11 @@ class ProfileHardware(StepOperator):
         self.model_id = model_id
         self.option = option
 
-    def step(self, run: Run, context: Context) -> Any:
+    def step(self, run: Run) -> Any:
         from seatrial.steps.profile_hardware import impossible, profile_hardware
 
-        context["hardware_option"] = self.option["name"]  # type: ignore[typeddict-unknown-key]  # read by map_index_template
+        label = {"hardware_option": self.option["name"]}  # read by map_index_template
+        get_current_context().update(label)  # type: ignore[typeddict-item]
         reason = impossible(run, self.option)
         if reason is not None:
             raise AirflowSkipException(f"{self.option['name']}: {reason}")

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from operators.step import StepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from seatrial.steps.run import Run
 
 
@@ -23,7 +21,7 @@ class Promote(StepOperator):
         self.policy = policy
         self.validated = validated
 
-    def step(self, run: Run, context: Context) -> Any:
+    def step(self, run: Run) -> Any:
         from seatrial.steps.promote import promote
 
         return promote(run, self.version["model_id"], self.policy, expect_production=self.validated["production"])

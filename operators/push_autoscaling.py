@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from operators.step import StepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from seatrial.steps.run import Run
 
 
@@ -22,7 +20,7 @@ class PushAutoscaling(StepOperator):
         self.model = model
         self.policy = policy
 
-    def step(self, run: Run, context: Context) -> Any:
+    def step(self, run: Run) -> Any:
         from seatrial.steps.push_autoscaling import push_autoscaling
 
         return push_autoscaling(run, self.model, self.policy)

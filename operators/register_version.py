@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from operators.step import StepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from seatrial.steps.run import Run
 
 
@@ -22,7 +20,7 @@ class RegisterVersion(StepOperator):
         self.upload = upload
         self.report = report
 
-    def step(self, run: Run, context: Context) -> Any:
+    def step(self, run: Run) -> Any:
         from seatrial.steps.register import register
 
         return register(run, self.upload, self.report)

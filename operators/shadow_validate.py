@@ -9,8 +9,6 @@ from airflow.sdk.exceptions import AirflowFailException
 from operators.step import StepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from seatrial.steps.run import Run
 
 
@@ -23,7 +21,7 @@ class ShadowValidate(StepOperator):
         super().__init__(**kwargs)
         self.version = version
 
-    def step(self, run: Run, context: Context) -> Any:
+    def step(self, run: Run) -> Any:
         from seatrial.steps.shadow_validate import shadow_validate
 
         found = shadow_validate(run, self.version["model_id"])

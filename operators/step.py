@@ -29,7 +29,7 @@ class StepOperator(BaseOperator):
         self.timeout_s = timeout_s
         self.conn_id = conn_id
 
-    def step(self, run: Run, context: Context) -> Any:
+    def step(self, run: Run) -> Any:
         raise NotImplementedError
 
     def execute(self, context: Context) -> Any:
@@ -47,7 +47,7 @@ class StepOperator(BaseOperator):
                 progress=self.log.info,
             )
             try:
-                return self.step(run, context)
+                return self.step(run)
             except TryAgain as error:
                 raise AirflowException(str(error)) from error
             except SeatrialError as error:

@@ -18,7 +18,7 @@ class UploadTrigger(BaseEventTrigger):
     """
 
     def __init__(self, poll_s: float = 1.0) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.poll_s = poll_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -31,7 +31,8 @@ class UploadTrigger(BaseEventTrigger):
 
         settings = Settings.read()
         store = self.asset_state_store
-        known = set(await store.aget("done", []) if store else [])
+        done = await store.aget("done", []) if store else []
+        known = {str(identity) for identity in done} if isinstance(done, list) else set()
         settling = Settling(settle_s=settings.settle_s)
         while True:
             try:
@@ -43,5 +44,5 @@ class UploadTrigger(BaseEventTrigger):
                 if upload.identity not in known:
                     known.add(upload.identity)
                     self.log.info("complete upload %s (%s)", upload.path, upload.identity)
-                    yield TriggerEvent({"id": upload.identity, "upload": str(upload.path)})
+                    yield TriggerEvent({"id": upload.identity, "upload": upload.path})  # type: ignore[no-untyped-call]
             await asyncio.sleep(self.poll_s)

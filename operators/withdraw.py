@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from operators.step import StepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from seatrial.steps.run import Run
 
 
@@ -21,7 +19,7 @@ class Withdraw(StepOperator):
         super().__init__(**kwargs)
         self.version = version
 
-    def step(self, run: Run, context: Context) -> Any:
+    def step(self, run: Run) -> Any:
         from seatrial.steps.withdraw import withdraw
 
         return withdraw(run, self.version["model_id"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -58,7 +58,7 @@ class StepsView:
         if self._live:
             self._live.stop()
 
-    def update(self, tasks: list[Mapping[str, Any]]) -> None:
+    def update(self, tasks: Sequence[Mapping[str, Any]]) -> None:
         rows = rows_of(tasks)
         if self._live:
             table = Table.grid(padding=(0, 2))
@@ -72,7 +72,7 @@ class StepsView:
                 self._console.print(f"  {row['mark']} {row['title']:<18} {row['option']:<10} {row['seconds']}")
 
 
-def rows_of(tasks: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def rows_of(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row for each step, or for each option of a mapped one, in the order of the work (pure)."""
     rows = []
     for name, title in STEPS.items():

@@ -88,12 +88,12 @@ def under_traffic(
         wait_until(lambda: sum(traffic.answered.values()) >= target, Deadline.after(30), "four more answers")
     finally:
         traffic.stop()
-    seen = {"answered": dict(sorted(traffic.answered.items())), "failed": len(traffic.failed)}
-    by_version = ", ".join(f"{count} by pitch@{version}" for version, count in seen["answered"].items())
+    answered = dict(sorted(traffic.answered.items()))
+    by_version = ", ".join(f"{count} by pitch@{version}" for version, count in answered.items())
     display.say(f"  meanwhile a service called: {by_version}; {len(traffic.failed)} failed")
     for reason in traffic.failed[:3]:
         display.say(f"    [red]{reason}[/]")
-    return journey, seen
+    return journey, {"answered": answered, "failed": len(traffic.failed)}
 
 
 def verdict(services: Services, display: Display, journey: Journey) -> dict[str, Any]:

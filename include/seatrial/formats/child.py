@@ -36,13 +36,15 @@ def main() -> None:
         answer = {"problem": to_problem(error)}
     except MemoryError:
         memory = f"{request['limits']['memory_bytes'] // 2**20} MiB"
-        error = UploadRefused("could not be parsed within the limits: out of memory", file=reading or ".", limit=memory)
-        answer = {"problem": to_problem(error)}
+        refusal = UploadRefused(
+            "could not be parsed within the limits: out of memory", file=reading or ".", limit=memory
+        )
+        answer = {"problem": to_problem(refusal)}
     except Exception as cause:  # crafted bytes make parsers raise anything; before the first file it is our own fault
         if not reading:
             raise
-        error = UploadRefused(f"could not be parsed: {type(cause).__name__}: {shown(cause, 200)}", file=reading)
-        answer = {"problem": to_problem(error)}
+        refusal = UploadRefused(f"could not be parsed: {type(cause).__name__}: {shown(cause, 200)}", file=reading)
+        answer = {"problem": to_problem(refusal)}
     _write(lines, answer)
     # No interpreter shutdown: the runtimes' own destructors have crashed after the answer was given.
     os._exit(0)

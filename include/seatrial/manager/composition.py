@@ -41,7 +41,7 @@ class InferenceManager:
         settings.home.mkdir(parents=True, exist_ok=True)
         (settings.home / "manager").mkdir(exist_ok=True)
         artifacts = ArtifactStore(settings.artifacts)
-        installation = TritonInstallation.find(settings.triton, settings.home)
+        installation = TritonInstallation.find(settings.triton, settings.home / "triton")
         backend = LocalBackend(settings.servers, installation)
         news = News()
         return cls(
@@ -65,8 +65,7 @@ class InferenceManager:
     def stop(self) -> None:
         """End the manager's own threads; servers go on unless the settings say that they stop with it."""
         self._sweep.stop()
-        if self.settings.stop_servers:
-            self.backend.stop_trials()
+        self.backend.stop_all(trials_only=True)
         self.deployments.close(stop_servers=self.settings.stop_servers)
 
     @property

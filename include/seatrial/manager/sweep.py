@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNSTAGED_GRACE_S = 900.0  # a deployment is started before its stage is moved; a run killed in between leaves one
-DRAIN_S = 10.0  # clients hear of a move within a second and requests take less; then the old server may go
+DRAIN_S = 3.0  # clients hear of a move within a second and requests take less; then the old server may go
 
 
 def purpose_ended(stage: str, *, moved_at_ms: int, wanted_at_ms: int, now_ms: int, grace_s: float) -> bool:

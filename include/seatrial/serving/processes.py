@@ -112,7 +112,9 @@ def end(process: ProcessId | None, folder: Path, grace_s: float) -> None:
         wait_until(lambda: _kill_all(process, folder), Deadline.after(KILL_LIMIT_S), "SIGKILL", longest_s=0.1)
     except DeadlineExceeded as error:
         left = ", ".join(str(member.pid) for member in members(folder))
-        raise ServerFailed(f"processes {left} of {folder.name} do not end, {KILL_LIMIT_S:.0f} s after a kill") from error
+        raise ServerFailed(
+            f"processes {left} of {folder.name} do not end, {KILL_LIMIT_S:.0f} s after a kill"
+        ) from error
 
 
 def core_sets(folder: Path) -> set[tuple[int, ...]]:

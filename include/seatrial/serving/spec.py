@@ -45,6 +45,7 @@ class Deployment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     spec: DeploymentSpec
+    wanted_at_ms: int
     state: Literal["starting", "ready", "draining", "failed", "stopped"]
     replicas: tuple[Replica, ...] = ()
     error: str | None = None

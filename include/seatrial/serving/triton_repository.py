@@ -1,4 +1,4 @@
-"""Triton's model repository for one replica: one model, one version, and a config.pbtxt that leaves nothing to guess."""
+"""Triton's model repository for one replica: one model, one version, a config.pbtxt that leaves nothing to guess."""
 
 from __future__ import annotations
 

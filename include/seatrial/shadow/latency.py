@@ -37,10 +37,7 @@ def latency_ratios(
     """
     pairs = np.array([first_s, second_s], dtype=np.float64)
     drawn = np.concatenate(
-        [
-            _percentiles(pairs[:, index], percentiles)
-            for index in _blocks(pairs.shape[1], np.random.default_rng(seed))
-        ],
+        [_percentiles(pairs[:, index], percentiles) for index in _blocks(pairs.shape[1], np.random.default_rng(seed))],
         axis=2,
     )
     tails = [(1 - level) / 2, (1 + level) / 2]

@@ -44,7 +44,9 @@ def _answer(run: Run, address: str, report: CheckReport, samples: tuple[Sample, 
                 outputs = transport.infer(address, served.name, served.version, sample.inputs, run.deadline.left_s)
                 check_tensors(served.signature.outputs, outputs)
             except BadInput as error:
-                raise UploadRefused(f"the model's answer does not fit its signature: {error}", file=sample.name) from error
+                raise UploadRefused(
+                    f"the model's answer does not fit its signature: {error}", file=sample.name
+                ) from error
             except TryAgain:
                 raise
             except SeatrialError as error:

@@ -12,17 +12,18 @@ from seatrial.waiting import wait_until
 
 
 def deploy(run: Run, model_id: int, option: HardwareOption, replicas: int) -> Deployment:
-    """A ready deployment. On failure nothing is left running, and the error carries the server log's last lines."""
+    """A ready deployment. On failure what no stage holds is stopped; the error carries the server log's last lines."""
     run.api.want_deployment(model_id, option=option.model_dump(mode="json"), replicas=replicas)
     try:
         return wait_until(lambda: _ready(run, model_id, option, replicas), run.deadline, f"{replicas} replica(s) ready")
     except BaseException:
-        run.api.drop_deployment(model_id)
+        if run.api.version(model_id)["stages"].get("local") not in ("Staging", "Production"):
+            run.api.drop_deployment(model_id)
         raise
 
 
 def deploy_to_staging(run: Run, model_id: int) -> dict[str, Any]:
-    """Step 3: one replica on the smallest option, then the Staging move. Again = the same deployment, no second move."""
+    """Step 3: one replica on the smallest option, then the Staging move. Again: the same ones, no second move."""
     options = [HardwareOption.model_validate(option) for option in run.api.health()["options"]]
     smallest = min((option for option in options if option.device == "cpu"), key=lambda option: option.price)
     version = run.api.version(model_id)

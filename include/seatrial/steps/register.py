@@ -1,4 +1,4 @@
-"""Step 2: files into the artifact store by digest, the version into the registry. The same files are the same version."""
+"""Step 2: files into the artifact store by digest, the version into the registry; the same files, the same version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from seatrial.steps.run import Run
 
 def register(run: Run, upload: str, report: dict[str, Any]) -> dict[str, Any]:
     """`model`, `version`, `model_id`, `created`, and the stage that the version has already, if any."""
-    answer = run.api.register(report["manifest"]["name"], upload=upload.removeprefix("file://"), report=report, run=run.id)
+    answer = run.api.register(
+        report["manifest"]["name"], upload=upload.removeprefix("file://"), report=report, run=run.id
+    )
     version = answer["version"]
     stage = version["stages"].get("local", "None")
     verb = "registered" if answer["created"] else f"is known already ({stage})"

@@ -1,4 +1,4 @@
-"""Rollback: the former Production version again, with its own hardware option and scaling policy, ahead of any analysis."""
+"""Rollback: the former Production version again, with its own hardware option and scaling policy, at once."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from seatrial.steps.run import Run
 
 
 def withdraw(run: Run, model_id: int) -> dict[str, Any]:
-    """Archive the version if this run left it in Staging, unless an UNDECIDED verdict holds it there for more traffic."""
+    """Archive the version if this run left it in Staging, unless an UNDECIDED verdict holds it for more traffic."""
     version = run.api.version(model_id)
     name = f"{version['model']}@{version['version']}"
     if version["stages"].get("local") != "Staging":

@@ -65,6 +65,9 @@ class Comparison(BaseModel):
     comparison_class: Literal["same-graph-fp32", "same-graph-fp16", "retrained"] = "same-graph-fp32"
     rtol: float | None = Field(default=None, ge=0, le=1e6)
     atol: float | None = Field(default=None, ge=0)
+    latency_ratio: float = Field(
+        default=1.10, ge=1, le=100, description="How much slower than Production the version may be, at p50 and p95."
+    )
     min_requests: int = Field(default=200, ge=20, le=5000, description="No verdict from fewer compared requests.")
 
 

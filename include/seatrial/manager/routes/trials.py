@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import APIRouter, Response
@@ -14,6 +14,7 @@ from seatrial.manager.composition import InferenceManager
 from seatrial.manager.routes.common import Body, Manager, upload_folder
 from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
+from seatrial.serving.triton_repository import CopyFiles
 from seatrial.storage.artifacts import copy_verified
 
 router = APIRouter(tags=["trial servers"])
@@ -36,7 +37,7 @@ class LeaseRequest(Body):
 
 @router.post("/trial-servers", status_code=201)
 def start(wanted: TrialRequest, manager: Manager) -> Replica:
-    trial = manager.backend.start_trial(
+    trial = manager.backend.start_replica(
         wanted.served, wanted.option, wanted.purpose, _source(manager, wanted), lease_s=wanted.lease_s
     )
     return manager.backend.observe(trial)
@@ -57,22 +58,22 @@ def renew(trial_id: str, wanted: LeaseRequest, manager: Manager) -> Replica:
 def stop(trial_id: str, manager: Manager) -> Response:
     """Answers when the server is gone; a server that is gone already is no error."""
     try:
-        manager.backend.stop(trial_id, drain_s=0.0)
+        manager.backend.stop(trial_id)
     except NotFound:
         return Response(status_code=204)
     return Response(status_code=204)
 
 
-def _source(manager: InferenceManager, wanted: TrialRequest) -> Callable[[Path], None]:
+def _source(manager: InferenceManager, wanted: TrialRequest) -> CopyFiles:
     """Copies the model's files into a folder, each verified against its digest."""
     if wanted.model_id is not None:
-        return lambda folder: manager.artifacts.copy_to(wanted.served.files, folder)
+        return manager.artifacts.copy_to
     if wanted.upload is None:
         raise Refused("a trial needs an upload or a model_id", field="upload")
     upload = upload_folder(manager, wanted.upload)
 
-    def copy(folder: Path) -> None:
-        for path, digest in wanted.served.files.items():
+    def copy(files: Mapping[str, str], folder: Path) -> None:
+        for path, digest in files.items():
             copy_verified(upload / path, digest, folder / path)
 
     return copy

@@ -32,21 +32,14 @@ class EvidenceRequest(Body):
 @router.post("/models/{model}/versions", status_code=201)
 def register(model: str, wanted: Registration, manager: Manager, response: Response) -> dict[str, Any]:
     """Copy the upload's files into the artifact store and register them; the same files again are the same version."""
-    manifest = wanted.report.manifest
     digest = manager.artifacts.put(upload_folder(manager, wanted.upload), wanted.report.files)
     version, created = manager.registry.register(
         model,
         tree_digest=digest,
         served=wanted.report.served,
-        manifest=manifest.model_dump(mode="json"),
-        user=manifest.user,
-        description=manifest.description,
-        tags=manifest.tags,
-        metrics=manifest.metrics,
-        hyper_parameters=manifest.hyper_parameters,
+        manifest=wanted.report.manifest.model_dump(mode="json"),
         source=wanted.upload,
         run=wanted.run,
-        uri=f"artifact://sha256/{digest}",
     )
     manager.registry.add_evidence(
         version.model_id, "CheckFormat", "report", wanted.run, wanted.report.model_dump(mode="json")

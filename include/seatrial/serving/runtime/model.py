@@ -22,7 +22,8 @@ Array = NDArray[Any]
 class Session(Protocol):
     """One loaded network. `settings` are what the runtime itself says it was set to, not what was asked for."""
 
-    settings: Mapping[str, str]
+    @property
+    def settings(self) -> Mapping[str, str]: ...
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]: ...
 

@@ -1,0 +1,191 @@
+"""How much load one replica carries: idle, saturation, model, verification, fallback. Source: methods, section 1."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seatrial.client.transport import EncodedRequest
+from seatrial.errors import ServerFailed
+from seatrial.profiling.cell import Capacity, Level, Objective
+from seatrial.profiling.cpu_gauges import Usage, watch
+from seatrial.profiling.load import LoadResult, closed_loop, open_loop
+from seatrial.profiling.queue_model import highest_rate
+
+Progress = Callable[[str], None]
+
+IDLE_S = 1.0
+SATURATION_S = 2.5
+VERIFY_S = (4.0, 20.0)  # shortest and longest verification
+NEXT_TO = 1.06  # live bisection stops when high/low is at most this
+
+
+@dataclass
+class Bench:
+    """One server under measurement: where it is, what to send, and what was seen so far."""
+
+    address: str
+    pid: int | None
+    requests: Sequence[EncodedRequest]
+    instances: int
+    objective: Objective
+    progress: Progress
+    seed: int
+    levels: list[Level] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def limit_s(self) -> float:
+        return self.objective.latency_ms / 1000
+
+    @property
+    def allowed(self) -> float:
+        """Share of requests that may be late."""
+        return 1 - self.objective.percentile / 100
+
+
+def measure_capacity(bench: Bench) -> Capacity:
+    """Typically 10 s. Raises ServerFailed when the server fails requests while idle or under a closed loop."""
+    began = time.monotonic()
+    idle = _closed(bench, concurrency=1, seconds=IDLE_S, least=30)
+    idle_ms = idle.percentile_ms(50)
+    bench.progress(f"idle: p50 {idle_ms:.1f} ms")
+    if idle_ms > bench.objective.latency_ms:
+        bench.notes.append(f"idle p50 {idle_ms:.1f} ms is above the objective {bench.objective.latency_ms:g} ms")
+        return _result(bench, "infeasible", idle.rate, 0.0, 0.0, idle, idle_ms, began)
+    full = _closed(bench, concurrency=max(4, 3 * bench.instances), seconds=SATURATION_S, least=40)
+    mu = full.rate
+    bench.progress(f"saturation: {mu:.1f} requests/s")
+    predicted = highest_rate(_service_s(idle, mu, bench.instances), bench.instances, bench.limit_s, *_percentile(bench))
+    if predicted > 0:
+        verified = _open(bench, 0.95 * predicted)
+        if _holds(bench, verified):
+            bench.progress(f"verified {verified.rate:.1f} requests/s: p99 {verified.percentile_ms(99):.1f} ms")
+            return _result(bench, "model", mu, predicted, 0.95 * predicted, verified, idle_ms, began)
+        bench.notes.append(
+            f"the queue model promised {predicted:.1f} requests/s, but at 95 % of it "
+            f"{verified.late_share(bench.limit_s):.1%} were late"
+        )
+    return _bisect(bench, mu, idle_ms, idle, began)
+
+
+def _bisect(bench: Bench, mu: float, idle_ms: float, idle: LoadResult, began: float) -> Capacity:
+    """Live search between a quarter and 0.95 of saturation; a level that fails is believed when it fails twice."""
+    low, high, best = 0.0, 0.95 * mu, idle
+    candidate = 0.6 * mu
+    while high / max(low, 0.2 * mu) > NEXT_TO:
+        found = _open(bench, candidate)
+        if not _holds(bench, found):
+            found = _open(bench, candidate)
+        if _holds(bench, found):
+            low, best = candidate, found
+        else:
+            high = candidate
+        if low == 0.0 and high < 0.2 * mu:
+            break
+        candidate = (low + high) / 2 if low else high * 0.7
+    if low == 0.0:
+        bench.notes.append(f"no level down to {high:.1f} requests/s kept the objective")
+        return _result(bench, "infeasible", mu, 0.0, 0.0, best, idle_ms, began)
+    return _result(bench, "live", mu, low, low, best, idle_ms, began, high=high)
+
+
+def _holds(bench: Bench, found: LoadResult) -> bool:
+    """Late share within what is allowed, give or take what chance does to that many requests (one standard error)."""
+    sent = max(1, len(found.latency_s) + found.failed)
+    slack = float(np.sqrt(bench.allowed * (1 - bench.allowed) / sent))
+    return not found.aborted and found.failed == 0 and found.late_share(bench.limit_s) <= bench.allowed + slack
+
+
+def _service_s(idle: LoadResult, mu: float, instances: int) -> Sequence[float]:
+    """Idle latencies scaled to the service time at saturation: the shape from idle, the size from mu.
+
+    Triton's own share of the idle latency is in both, so the model errs on the side of caution.
+    """
+    trimmed = idle.latency_s[idle.latency_s <= np.percentile(idle.latency_s, 99)]
+    scaled = trimmed * (instances / mu / float(np.mean(trimmed)))
+    return [float(value) for value in scaled]
+
+
+def _percentile(bench: Bench) -> tuple[float]:
+    return (bench.objective.percentile,)
+
+
+def _closed(bench: Bench, *, concurrency: int, seconds: float, least: int) -> LoadResult:
+    with watch(bench.pid) as usage:
+        found = closed_loop(bench.address, bench.requests, concurrency=concurrency, seconds=seconds, least=least)
+    _keep(bench, found, usage)
+    if found.failed and not len(found.latency_s):
+        raise ServerFailed(f"the server answers nothing under load: {found.reasons[0]}")
+    return found
+
+
+def _open(bench: Bench, rate: float) -> LoadResult:
+    shortest, longest = VERIFY_S
+    seconds = min(max(shortest, 300 / rate, 20 * bench.limit_s), longest)
+    bound = int(3 * rate * bench.limit_s) + 5 * bench.instances + 20
+    bench.seed += 1
+    with watch(bench.pid) as usage:
+        found = open_loop(bench.address, bench.requests, rate=rate, seconds=seconds, seed=bench.seed, bound=bound)
+    _keep(bench, found, usage)
+    late = found.late_share(bench.limit_s)
+    bench.progress(f"{rate:.1f} requests/s for {seconds:.0f} s: p99 {found.percentile_ms(99):.1f} ms, {late:.2%} late")
+    behind_ms = float(np.percentile(found.lateness_s, 99)) * 1000 if len(found.lateness_s) else 0.0
+    if behind_ms > 0.1 * bench.objective.latency_ms:
+        bench.notes.append(f"at {rate:.1f} requests/s the generator was up to {behind_ms:.1f} ms behind its schedule")
+    return found
+
+
+def _keep(bench: Bench, found: LoadResult, usage: Usage) -> None:
+    bench.usage.cores_peak = max(bench.usage.cores_peak, usage.cores_peak)
+    bench.usage.cores_mean = usage.cores_mean
+    bench.usage.memory_mb_peak = max(bench.usage.memory_mb_peak, usage.memory_mb_peak)
+    bench.levels.append(
+        Level(
+            rate=round(found.rate, 2),
+            p50_ms=round(found.percentile_ms(50), 3),
+            p99_ms=round(found.percentile_ms(99), 3),
+            late_share=round(found.late_share(bench.limit_s), 5),
+            cpu_cores=round(usage.cores_mean, 3),
+            memory_mb=round(usage.memory_mb_peak, 1),
+        )
+    )
+
+
+def _result(
+    bench: Bench,
+    method: str,
+    mu: float,
+    lambda_max: float,
+    low: float,
+    at: LoadResult,
+    idle_ms: float,
+    began: float,
+    high: float | None = None,
+) -> Capacity:
+    return Capacity.model_validate(
+        {
+            "feasible": method != "infeasible",
+            "method": method,
+            "mu": round(mu, 2),
+            "lambda_max": round(lambda_max, 2),
+            "lambda_low": round(low, 2),
+            "lambda_high": round(high or lambda_max * 1.05, 2),
+            "verified_at": round(at.rate, 2),
+            "p50_ms": round(at.percentile_ms(50), 3),
+            "p95_ms": round(at.percentile_ms(95), 3),
+            "p99_ms": round(at.percentile_ms(99), 3),
+            "idle_p50_ms": round(idle_ms, 3),
+            "cpu_cores_mean": round(bench.usage.cores_mean, 3),
+            "cpu_cores_peak": round(bench.usage.cores_peak, 3),
+            "memory_mb_peak": round(bench.usage.memory_mb_peak, 1),
+            "seed": bench.seed,
+            "seconds": round(time.monotonic() - began, 2),
+            "notes": tuple(bench.notes),
+            "levels": tuple(bench.levels),
+        }
+    )

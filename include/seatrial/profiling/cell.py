@@ -1,0 +1,80 @@
+"""What a measurement says: the values that are kept as evidence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from seatrial.hardware import HardwareOption
+
+
+class Objective(BaseModel):
+    """A latency percentile and the milliseconds that it may reach."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    percentile: float = Field(99.0, ge=50, le=99.99)
+    latency_ms: float = Field(gt=0)
+
+
+class Level(BaseModel):
+    """One level of load; `rate` in requests per second, `late_share` against the objective's latency."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    late_share: float
+    cpu_cores: float
+    memory_mb: float
+
+
+class Capacity(BaseModel):
+    """How much load one replica carries; rates in requests per second.
+
+    `mu` is the saturation throughput, `lambda_max` the highest open-loop rate within the objective with its interval
+    [`lambda_low`, `lambda_high`]. Latencies are those measured at `verified_at`. `method`: model = queue model
+    verified by load, live = bisection by load, infeasible = even one request at a time is too slow.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feasible: bool
+    method: Literal["model", "live", "infeasible"]
+    mu: float
+    lambda_max: float
+    lambda_low: float
+    lambda_high: float
+    verified_at: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    idle_p50_ms: float
+    cpu_cores_mean: float
+    cpu_cores_peak: float
+    memory_mb_peak: float
+    seed: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+    levels: tuple[Level, ...] = ()
+
+
+class Cell(BaseModel):
+    """One measured point of the matrix, with everything that it is a measurement of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    model: str
+    version: int
+    model_id: int
+    tree_digest: str
+    option: HardwareOption
+    objective: Objective
+    capacity: Capacity
+    machine: str
+    shared_cores: bool = Field(description="The load generator had no core of its own: the figures are cautious.")
+    started_in_s: float
+    at_ms: int

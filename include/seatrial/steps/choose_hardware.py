@@ -1,0 +1,44 @@
+"""Step 6: the cheapest option that carries the objective, and the scaling policy from its measured capacity."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from seatrial.autoscale.choose import Choice, choose
+from seatrial.autoscale.derive import derive
+from seatrial.autoscale.table import capacity_table
+from seatrial.errors import Refused
+from seatrial.profiling.cell import Cell
+from seatrial.steps.run import Run
+
+
+def choose_hardware(run: Run, model_id: int) -> dict[str, Any]:
+    """The scaling policy as JSON. Raises Refused with the figures when nothing was measured or nothing will do."""
+    measured = [
+        Cell.model_validate(evidence["document"])
+        for evidence in run.api.evidence(model_id, "ProfileHardware")
+        if evidence["run"] == run.id
+    ]
+    choice = choose(measured)
+    load = run.api.version(model_id)["manifest"]["objective"].get("requests_per_s") or 0.0
+    policy = derive(choice.cell, now_ms=int(time.time() * 1000), trough=load, peak=load)
+    document = {"choice": choice.model_dump(mode="json"), "policy": policy.model_dump(mode="json")}
+    run.api.add_evidence(model_id, "ChooseHardware", "choice", run.id, document)
+    _tell(run, choice)
+    run.progress(f"target per replica: {policy.explanation}")
+    return policy.model_dump(mode="json")
+
+
+def cells_of_run(run: Run, model_id: int, option: str) -> Cell:
+    """What this run measured on one option. Raises Refused when it did not."""
+    for evidence in run.api.evidence(model_id, "ProfileHardware"):
+        if evidence["run"] == run.id and evidence["key"] == option:
+            return Cell.model_validate(evidence["document"])
+    raise Refused(f"this run did not measure {option} for model id {model_id}", field="option", value=option)
+
+
+def _tell(run: Run, choice: Choice) -> None:
+    for line in capacity_table(choice.table).splitlines():
+        run.progress(line)
+    run.progress(choice.sentence)

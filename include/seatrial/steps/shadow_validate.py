@@ -1,0 +1,107 @@
+"""Step 4: the same requests to Production and Staging; the tensors, errors and latencies decide."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from seatrial.errors import NotDeployed, Refused
+from seatrial.formats.reference import RUNTIMES, reference_answers
+from seatrial.served_model import ServedModel
+from seatrial.shadow.limits import limits_for
+from seatrial.shadow.replay import Request, Side, replay
+from seatrial.shadow.report import ShadowReport
+from seatrial.steps.run import Run
+from seatrial.storage.artifacts import copy_verified
+from seatrial.storage.local import atomic_write
+from seatrial.tensors import Tensors, from_npz
+from seatrial.uploads.samples import EXPECTED
+
+CAPTURES = 200
+BUDGET_S = 240.0
+
+
+def shadow_validate(run: Run, model_id: int) -> dict[str, Any]:
+    """The verdict, its sentence, and the Production version that it holds against.
+
+    FAIL archives the version, so that its servers stop; UNDECIDED leaves it in Staging. The whole report is kept as
+    evidence. A second call measures again and replaces the report of the first.
+    """
+    version = run.api.version(model_id)
+    name, served = version["model"], ServedModel.model_validate(version["served"])
+    production = run.api.model(name)["stages"]["local"]["production"]
+    comparison = version["manifest"]["comparison"]
+    ratio = comparison.get("latency_ratio")
+    limits = limits_for(comparison, **({} if ratio is None else {"latency_ratio": ratio}))
+    report = replay(
+        None if production is None else _side(run, run.api.model_version(name, production)["model_id"]),
+        _side(run, model_id),
+        _first_requests(run, version, served) if production is None else _requests(run, version, served),
+        limits,
+        objective_ms=version["manifest"]["objective"]["latency_ms"],
+        reference=RUNTIMES[served.format] if production is None else None,
+        deadline=run.deadline.sooner(BUDGET_S),
+        progress=run.progress,
+    )
+    _keep(run, version, report)
+    return {"verdict": report.verdict, "sentence": report.sentence, "production": production}
+
+
+def _keep(run: Run, version: dict[str, Any], report: ShadowReport) -> None:
+    run.api.add_evidence(version["model_id"], "ShadowValidate", "report", run.id, report.model_dump(mode="json"))
+    run.progress(f"{report.verdict}: {report.sentence}")
+    if report.verdict == "FAIL":
+        why = f"shadow verdict FAIL: {report.sentence}"
+        run.api.move_stage(version["model"], version["version"], "Archived", who=run.who, run=run.id, why=why[:500])
+
+
+def _side(run: Run, model_id: int) -> Side:
+    deployment = run.api.deployment(model_id)
+    ready = [replica for replica in deployment["replicas"] if replica["state"] == "ready"]
+    served = deployment["spec"]["served"]
+    if not ready:
+        raise NotDeployed(f"no server of {served['name']}@{served['version']} is ready")
+    return Side(ready[0]["grpc_address"], served["name"], served["version"])
+
+
+def _requests(run: Run, version: dict[str, Any], served: ServedModel) -> list[Request]:
+    """Captured live requests first, then the samples; both fit the candidate's inputs or are left out."""
+    names = {spec.name for spec in served.signature.inputs}
+    found = []
+    for capture in run.api.captures(version["model"], CAPTURES):
+        inputs = from_npz(run.api.capture(version["model"], capture["id"]))
+        if set(inputs) == names:
+            found.append(Request(capture["id"], "capture", inputs))
+    run.progress(f"{len(found)} captured live requests")
+    return [*found, *(Request(path, "sample", inputs) for path, inputs in _samples(run, version, served))]
+
+
+def _first_requests(run: Run, version: dict[str, Any], served: ServedModel) -> list[Request]:
+    """The samples with what the reference runtime answers to them."""
+    samples = _samples(run, version, served)
+    run.progress(f"first version: {RUNTIMES[served.format]} answers {len(samples)} sample(s) as the reference")
+    with tempfile.TemporaryDirectory(prefix="seatrial-reference-") as folder:
+        for path, digest in served.files.items():
+            _fetch(run, version["model_id"], path, digest, Path(folder))
+        answers = reference_answers(Path(folder), served, [inputs for _, inputs in samples])
+    return [Request(path, "sample", inputs, answer) for (path, inputs), answer in zip(samples, answers, strict=True)]
+
+
+def _samples(run: Run, version: dict[str, Any], served: ServedModel) -> list[tuple[str, Tensors]]:
+    names = {spec.name for spec in served.signature.inputs}
+    found: list[tuple[str, Tensors]] = []
+    for path in version["manifest"]["samples"]:
+        tensors = from_npz(run.api.file(version["model_id"], path))
+        found.append((path, {k: v for k, v in tensors.items() if not k.startswith(EXPECTED) and k in names}))
+    if not found:
+        raise Refused(f"{version['model']}@{version['version']} has no samples to replay", field="samples")
+    return found
+
+
+def _fetch(run: Run, model_id: int, path: str, digest: str, folder: Path) -> None:
+    """One model file, its digest verified on arrival: what is compared is what was checked."""
+    arrived = folder / ".arrived"
+    atomic_write(arrived, run.api.file(model_id, path))
+    copy_verified(arrived, digest, folder / path)
+    arrived.unlink()
