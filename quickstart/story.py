@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from quickstart.timing import summary
 from quickstart.traffic import Traffic
 from seatrial import InferenceClient
 from seatrial.errors import SeatrialError
+from seatrial.uploads.send import send as seatrial_send
 from seatrial.waiting import Deadline, wait_until
 
 
@@ -34,15 +35,10 @@ class Journey:
 
 
 def send(home: Path, package: Path, model_format: str, description: str) -> Path:
-    """Put an upload into the watched folder: built beside it, then renamed, so that nobody sees half of it."""
-    uploads = home / "uploads"
-    uploads.mkdir(parents=True, exist_ok=True)
-    name = f"pitch-{model_format}-{time.strftime('%Y%m%d-%H%M%S')}"
-    building = uploads / f".incoming-{name}"
-    shutil.rmtree(building, ignore_errors=True)
-    write_upload(building, package, model_format, description)
-    (building / "_SUCCESS").touch()
-    return building.rename(uploads / name)
+    """Put the network, in this format, into the watched folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        upload = write_upload(Path(folder) / "pitch", package, model_format, description)
+        return seatrial_send(upload, home / "uploads", f"pitch-{model_format}-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
 def follow(services: Services, display: Display, upload: Path, limit_s: float) -> Journey:

@@ -1,0 +1,187 @@
+"""`seatrial`: the command line. It asks the Inference Manager and shows what it says; imports wait until needed."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seatrial import cli_views as views
+from seatrial.errors import Conflict, NotFound, Refused, SeatrialError
+
+if TYPE_CHECKING:
+    from seatrial.client.manager_api import ManagerAPI
+    from seatrial.settings import Settings
+
+EXIT_CODES = """exit status: 0 done · 1 not now (manager or server away, or a failure) · 2 refused (wrong input)
+             3 not found · 4 conflict (the state moved on)"""
+
+Answer = tuple[Any, Sequence[str]]
+"""What a command found: the JSON document, and the lines for a person."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = _parser().parse_args(argv)
+    try:
+        document, lines = arguments.command(arguments)
+    except SeatrialError as error:
+        print(f"seatrial: {error}", file=sys.stderr)
+        sys.exit(_status(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(json.dumps(document) if arguments.json else "\n".join(lines))
+
+
+def upload(arguments: argparse.Namespace) -> Answer:
+    from seatrial.uploads.manifest import read_manifest
+    from seatrial.uploads.send import send
+
+    settings = _settings()
+    folder = Path(arguments.folder)
+    manifest = read_manifest(folder)
+    name = arguments.to or f"{manifest.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    target = send(folder, settings.uploads, name)
+    return {"upload": str(target), "model": manifest.name}, [f"{target}: {manifest.name} waits to be noticed"]
+
+
+def status(arguments: argparse.Namespace) -> Answer:
+    with _api() as api:
+        health, models, deployments = api.health(), api.models(), api.deployments()
+    if arguments.model:
+        models = [model for model in models if model["name"] == arguments.model]
+        deployments = [d for d in deployments if d["spec"]["served"]["name"] == arguments.model]
+    document = {"manager": health, "models": models, "deployments": deployments}
+    return document, views.status_lines(document)
+
+
+def models(_: argparse.Namespace) -> Answer:
+    with _api() as api:
+        found = api.models()
+    return {"models": found}, views.models_lines(found)
+
+
+def show(arguments: argparse.Namespace) -> Answer:
+    name, _, number = arguments.what.partition("@")
+    with _api() as api:
+        if not number:
+            model = api.model(name)
+            return model, views.model_lines(model)
+        if not number.isdigit():
+            raise Refused(f"{arguments.what!r}: a version is a number, as in {name}@2", field="version", value=number)
+        version = api.model_version(name, int(number))
+        evidence = api.evidence(version["model_id"])
+    return {"version": version, "evidence": evidence}, views.version_lines(version, evidence)
+
+
+def infer(arguments: argparse.Namespace) -> Answer:
+    from seatrial.cli_tensors import read_layers, write_outputs
+    from seatrial.client.client import InferenceClient
+
+    layers = read_layers(arguments.layers, arguments.npz)
+    settings = _settings()
+    with InferenceClient(settings.manager_url, token=settings.token, timeout_s=arguments.timeout) as client:
+        model = int(arguments.model) if arguments.model.isdigit() else arguments.model
+        found = client.infer(model, layers, version=arguments.version, stage=arguments.stage)
+    if arguments.out:
+        write_outputs(Path(arguments.out), found)
+    outputs = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in found.items()}
+    document = {"model": found.model, "version": found.version, "model_id": found.model_id, "outputs": outputs}
+    return document, views.infer_lines(document)
+
+
+def ledger(arguments: argparse.Namespace) -> Answer:
+    with _api() as api:
+        moves = api.ledger(arguments.model)
+    return {"moves": moves}, views.ledger_lines(moves)
+
+
+def rollback(arguments: argparse.Namespace) -> Answer:
+    from seatrial.steps.rollback import roll_back
+    from seatrial.steps.run import Run
+    from seatrial.waiting import Deadline
+
+    def progress(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    with _api() as api:
+        run = Run(api, id="cli", who=getpass.getuser(), deadline=Deadline.after(300), progress=progress)
+        done = roll_back(run, arguments.model, arguments.why)
+    return done, [f"{done['model']}@{done['version']} is Production, in place of @{done['replaced']}"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seatrial",
+        description="From an uploaded model to production serving: see what became of it, call it, take it back.",
+        epilog=f"settings: SEATRIAL_HOME (default .seatrial), SEATRIAL_MANAGER_URL, SEATRIAL_TOKEN\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    new = _command(commands, "upload", upload, "send a folder to be deployed", "seatrial upload my-model/")
+    new.add_argument("folder", help="the folder with model.yaml, the model files and the samples")
+    new.add_argument("--to", metavar="NAME", help="its name among the uploads (default: model name and time)")
+    new = _command(commands, "status", status, "manager, models and servers at a glance", "seatrial status pitch")
+    new.add_argument("model", nargs="?", help="only this model")
+    _command(commands, "models", models, "the registered models", "seatrial models --json")
+    new = _command(commands, "show", show, "a model, or a version with its evidence", "seatrial show pitch@2")
+    new.add_argument("what", metavar="MODEL[@VERSION]")
+    new = _command(commands, "infer", infer, "call a model", "seatrial infer pitch audio=window.npy --out answer.npz")
+    new.add_argument("model", help="a model's name, or a model id")
+    new.add_argument("layers", nargs="*", metavar="LAYER=FILE.npy")
+    new.add_argument("--npz", metavar="FILE", help="an .npz file with one array a layer")
+    new.add_argument("--version", type=int, help="this version instead of a stage's")
+    new.add_argument("--stage", default="Production", choices=("Production", "Staging"))
+    new.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="for all of it (default: 10)")
+    new.add_argument("--out", metavar="FILE.npz", help="keep the outputs")
+    new = _command(commands, "ledger", ledger, "every stage move of a model", "seatrial ledger pitch")
+    new.add_argument("model")
+    new = _command(
+        commands,
+        "rollback",
+        rollback,
+        "the former Production version again",
+        "seatrial rollback pitch --why 'too slow'",
+    )
+    new.add_argument("model")
+    new.add_argument("--why", required=True, help="one sentence for the stage ledger")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, command: Callable[[argparse.Namespace], Answer], does: str, example: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=does, description=does, epilog=f"example: {example}"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _settings() -> Settings:
+    from seatrial.settings import Settings
+
+    return Settings.read()
+
+
+def _api() -> ManagerAPI:
+    from seatrial.client.manager_api import ManagerAPI
+
+    settings = _settings()
+    return ManagerAPI(settings.manager_url, token=settings.token)
+
+
+def _status(error: SeatrialError) -> int:
+    for kind, status_code in ((Refused, 2), (NotFound, 3), (Conflict, 4)):
+        if isinstance(error, kind):
+            return status_code
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What the manager's documents look like to a person (pure): documents in, lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+Document = Mapping[str, Any]
+
+
+def status_lines(document: Document) -> list[str]:
+    manager = document["manager"]
+    machine = manager["machine"]
+    lines = [f"Inference Manager {manager['version']}, pid {manager['pid']}, {machine['cores']} cores"]
+    lines += models_lines(document["models"])
+    for deployment in document["deployments"]:
+        served, option = deployment["spec"]["served"], deployment["spec"]["option"]["name"]
+        ready = sum(replica["state"] == "ready" for replica in deployment["replicas"])
+        wanted = deployment["spec"]["replicas"]
+        trouble = f": {deployment['error']}" if deployment["error"] else ""
+        name = f"{served['name']}@{served['version']}"
+        lines.append(f"  {name} on {option}: {deployment['state']}, {ready} of {wanted} replica(s) ready{trouble}")
+    return lines
+
+
+def models_lines(models: Sequence[Document]) -> list[str]:
+    if not models:
+        return ["no model is registered yet"]
+    rows = [("model", "Production", "Staging", "versions")]
+    rows += [(m["name"], _version(m["production"]), _version(m["staging"]), str(m["versions"])) for m in models]
+    return _table(rows)
+
+
+def model_lines(model: Document) -> list[str]:
+    rows = [("version", "model id", "format", "stage", "registered", "description")]
+    for version in model["versions"]:
+        rows.append(
+            (
+                f"{version['model']}@{version['version']}",
+                str(version["model_id"]),
+                version["served"]["format"],
+                version["stages"].get("local", "None"),
+                _time(version["created_ms"]),
+                version["description"],
+            )
+        )
+    return _table(rows)
+
+
+def version_lines(version: Document, evidence: Sequence[Document]) -> list[str]:
+    signature = version["served"]["signature"]
+    lines = [
+        f"{version['model']}@{version['version']}  model id {version['model_id']}  {version['served']['format']}  "
+        f"{version['stages'].get('local', 'None')}",
+        f"  {version['description']}".rstrip(),
+        f"  by {version['user'] or 'unknown'}, {_time(version['created_ms'])}, from {version['source']}",
+        f"  files sha256:{version['tree_digest']}",
+        *(f"  input  {_layer(layer)}" for layer in signature["inputs"]),
+        *(f"  output {_layer(layer)}" for layer in signature["outputs"]),
+    ]
+    for found in sorted(evidence, key=lambda item: (item["at_ms"], item["id"])):
+        lines.append(f"  {_time(found['at_ms'])}  {found['kind']:<16} {_said(found)}")
+    return [line for line in lines if line.strip()]
+
+
+def ledger_lines(moves: Sequence[Document]) -> list[str]:
+    rows = [("#", "when", "version", "from", "to", "displaced", "who", "why")]
+    for move in moves:
+        rows.append(
+            (
+                str(move["seq"]),
+                _time(move["at_ms"]),
+                f"{move['model']}@{move['version']}",
+                move["from_stage"],
+                move["to_stage"],
+                _version(move["displaced"]),
+                move["who"],
+                move["why"],
+            )
+        )
+    return _table(rows)
+
+
+def infer_lines(document: Document) -> list[str]:
+    outputs = document["outputs"].items()
+    return [
+        f"{document['model']}@{document['version']} (model id {document['model_id']}) answered",
+        *(f"  {name}: {output['dtype']}{output['shape']}" for name, output in outputs),
+    ]
+
+
+def _said(evidence: Document) -> str:
+    """One line of what a document of evidence says."""
+    document, kind = evidence["document"], evidence["kind"]
+    if kind == "ShadowValidate":
+        return f"{document['verdict']}: {document['sentence']}"
+    if kind == "ProfileHardware":
+        capacity = document["capacity"]
+        return f"{document['option']['name']}: {capacity['lambda_max']:g} requests/s, saturation {capacity['mu']:g}"
+    if kind == "ChooseHardware":
+        return str(document["choice"]["sentence"])
+    if kind == "PushAutoscaling":
+        return str(document["explanation"])
+    if kind == "DeployToStaging":
+        return f"answered {document['started_in_s']:g} s after its start"
+    if kind == "CheckFormat":
+        return f"{len(document['files'])} files, {len(document['sample_names'])} samples answered"
+    if kind == "Promote":
+        return f"ledger entry {document['move']['seq']}, {document['replicas']} replica(s)"
+    return str(evidence["key"])
+
+
+def _layer(layer: Document) -> str:
+    return f"{layer['name']}: {layer['dtype']}[{','.join(map(str, layer['shape']))}]"
+
+
+def _version(number: int | None) -> str:
+    return "–" if number is None else f"@{number}"
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
