@@ -26,5 +26,6 @@ class ShadowValidate(StepOperator):
 
         found = shadow_validate(run, self.version["model_id"])
         if found["verdict"] != "PASS":
+            self.log.error("%s: %s", found["verdict"], found["sentence"])
             raise AirflowFailException(f"{found['verdict']}: {found['sentence']}")
         return found

@@ -51,4 +51,5 @@ class StepOperator(BaseOperator):
             except TryAgain as error:
                 raise AirflowException(str(error)) from error
             except SeatrialError as error:
+                self.log.error("refused: %s", error)  # noqa: TRY400 - one line for a person; the trace follows anyway
                 raise AirflowFailException(str(error)) from error

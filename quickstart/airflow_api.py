@@ -19,6 +19,9 @@ class AirflowAPI:
         self._http = httpx.Client(base_url=url, timeout=20)
         self._token: str | None = None
 
+    def close(self) -> None:
+        self._http.close()
+
     def healthy(self) -> bool:
         try:
             parts = self._http.get("/api/v2/monitor/health").raise_for_status().json()

@@ -43,14 +43,14 @@ def highest_rate(
 ) -> float:
     """The highest rate at which `percentile` % of the requests stay within `limit_s`; 0 when none does.
 
-    Bisection between 0 and saturation (instances / mean service time) to 0.5 %.
+    Bisection below saturation (instances / mean service time) to 0.5 % of the rate.
     """
     mu = instances / float(np.mean(service_s))
     allowed = 1 - percentile / 100
-    low, high = 0.0, mu
+    low, high = 0.01 * mu, mu
     if late_share(mu * 0.01, service_s, instances, limit_s, seed=seed) > allowed:
         return 0.0
-    while high - low > 0.005 * mu:
+    while high - low > 0.005 * high:
         middle = (low + high) / 2
         late = late_share(middle, service_s, instances, limit_s, seed=seed)
         low, high = (middle, high) if late <= allowed else (low, middle)

@@ -1,0 +1,65 @@
+"""The DAG files as Airflow reads them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("ml_metadata", "kubernetes", "tritonclient", "onnx", "onnxruntime", "openvino", "pandas", "numpy")
+
+LOOK = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+print("FOUND " + json.dumps({
+    "errors": bag.import_errors,
+    "modules": sorted(set(sys.argv[2].split(",")) & set(sys.modules)),
+    "dags": {name: {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks} for name, dag in bag.dags.items()},
+    "params": {name: dag.params.dump() if name == "reprofile" else sorted(dag.params) for name, dag in bag.dags.items()},
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, list[str]]]]:
+    env = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-c", LOOK, str(ROOT / "dags"), ",".join(HEAVY)]
+    output = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    return json.loads(next(line for line in output.splitlines() if line.startswith("FOUND "))[6:])  # type: ignore[no-any-return]
+
+
+def test_every_dag_file_imports(found: dict[str, dict[str, dict[str, list[str]]]]) -> None:
+    assert found["errors"] == {}
+    assert sorted(found["dags"]) == ["model_version", "reprofile", "rollback", "uploads"]
+
+
+def test_reading_the_dags_imports_nothing_heavy(found: dict[str, dict[str, dict[str, list[str]]]]) -> None:
+    assert found["modules"] == []
+
+
+def test_the_eight_steps_follow_each_other(found: dict[str, dict[str, dict[str, list[str]]]]) -> None:
+    tasks = found["dags"]["model_version"]
+    steps = [
+        "check_format",
+        "register_version",
+        "deploy_to_staging",
+        "shadow_validate",
+        "profile_hardware",
+        "choose_hardware",
+        "promote",
+        "push_autoscaling",
+    ]
+    assert all(before in tasks[after] for before, after in zip(steps, steps[1:], strict=False))
+    assert "deploy_to_staging" in tasks["withdraw"], "the teardown belongs to what it takes back"

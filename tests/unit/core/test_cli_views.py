@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from seatrial import cli_views as views
+
+
+def test_an_empty_registry_says_so() -> None:
+    assert views.models_lines([]) == ["no model is registered yet"]
+
+
+def test_columns_stand_under_each_other() -> None:
+    models = [
+        {"name": "a-long-name", "production": 12, "staging": None, "versions": 12},
+        {"name": "b", "production": None, "staging": 3, "versions": 3},
+    ]
+    lines = views.models_lines(models)
+    at = lines[0].index("Production")
+    assert [line[at : at + 3].strip() for line in lines[1:]] == ["@12", "–"]
+
+
+def test_the_ledger_shows_who_moved_what_and_why() -> None:
+    move = {
+        "seq": 2,
+        "at_ms": 0,
+        "model": "pitch",
+        "version": 2,
+        "from_stage": "Staging",
+        "to_stage": "Production",
+        "displaced": 1,
+        "who": "airflow",
+        "why": "validated",
+    }
+    line = views.ledger_lines([move])[1]
+    assert all(word in line for word in ("1970-01-01", "pitch@2", "Staging", "Production", "@1", "airflow", "validated"))

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial.errors import Conflict, Refused, UploadRefused
+from seatrial.uploads.manifest import read_manifest
+from seatrial.uploads.send import send
+from seatrial.uploads.settling import Observation, Settling
+from tests.models import write_upload
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": "caffe"}, ("model.yaml", "format", "caffe")),
+        ({"name": "../etc"}, ("model.yaml", "name", "../etc")),
+        ({"objective": {"latency_ms": -1}}, ("objective.latency_ms", "-1")),
+        ({"objective": None}, ("objective",)),
+        ({"latency": 5}, ("latency",)),
+    ],
+)
+def test_a_wrong_manifest_is_refused_by_field_and_value(
+    tmp_path: Path, change: dict[str, Any], said: tuple[str, ...]
+) -> None:
+    folder = write_upload(tmp_path / "u", model=False, **change)
+    with pytest.raises(UploadRefused) as caught:
+        read_manifest(folder)
+    assert all(word in str(caught.value) for word in said), caught.value
+    assert "\n" not in str(caught.value)
+
+
+def test_yaml_aliases_and_missing_manifests_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UploadRefused, match=r"model\.yaml"):
+        read_manifest(tmp_path)
+    (tmp_path / "model.yaml").write_text("a: &a [x]\nb: [*a, *a]\n")
+    with pytest.raises(UploadRefused, match=r"model\.yaml"):
+        read_manifest(tmp_path)
+
+
+def _seen(mtime: int = 1, *, marker: bool = False) -> Observation:
+    return Observation("/uploads/a", (("model.onnx", 10, mtime),), marker)
+
+
+def test_an_upload_with_a_marker_is_complete_at_once() -> None:
+    assert Settling(5).complete([_seen(marker=True)], 0) == (_seen(marker=True),)
+
+
+def test_one_without_must_stay_as_it_is_for_the_settling_time() -> None:
+    settling = Settling(5)
+    assert settling.complete([_seen(1)], 0) == ()
+    assert settling.complete([_seen(2)], 4) == (), "it grew: the time starts anew"
+    assert settling.complete([_seen(2)], 8) == ()
+    assert settling.complete([_seen(2)], 9) == (_seen(2),)
+
+
+def test_an_overwritten_upload_is_another_one() -> None:
+    assert _seen(1).identity != _seen(2).identity
+    assert _seen(1).identity == _seen(1, marker=True).identity
+
+
+def test_sending_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder, root = write_upload(tmp_path / "u", marker=False), tmp_path / "uploads"
+    target = send(folder, root, "mine")
+    assert (target / "_SUCCESS").exists()
+    assert sorted(path.name for path in root.iterdir()) == ["mine"]
+    with pytest.raises(Conflict, match="exists already"):
+        send(folder, root, "mine")
+    for name in ("../x", ".hidden", "a/b"):
+        with pytest.raises(Refused):
+            send(folder, root, name)
+    with pytest.raises(Refused):
+        send(tmp_path / "absent", root, "other")
+    assert sorted(path.name for path in root.iterdir()) == ["mine"]
