@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+Found = dict[str, dict[str, dict[str, list[str]]]]
 HEAVY = ("ml_metadata", "kubernetes", "tritonclient", "onnx", "onnxruntime", "openvino", "pandas", "numpy")
 
 LOOK = """
@@ -20,14 +22,13 @@ bag = DagBag(sys.argv[1])
 print("FOUND " + json.dumps({
     "errors": bag.import_errors,
     "modules": sorted(set(sys.argv[2].split(",")) & set(sys.modules)),
-    "dags": {name: {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks} for name, dag in bag.dags.items()},
-    "params": {name: dag.params.dump() if name == "reprofile" else sorted(dag.params) for name, dag in bag.dags.items()},
+    "dags": {name: {t.task_id: sorted(t.upstream_task_ids) for t in dag.tasks} for name, dag in bag.dags.items()},
 }))
 """
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, list[str]]]]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     env = os.environ | {
         "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -40,16 +41,16 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[
     return json.loads(next(line for line in output.splitlines() if line.startswith("FOUND "))[6:])  # type: ignore[no-any-return]
 
 
-def test_every_dag_file_imports(found: dict[str, dict[str, dict[str, list[str]]]]) -> None:
+def test_every_dag_file_imports(found: Found) -> None:
     assert found["errors"] == {}
     assert sorted(found["dags"]) == ["model_version", "reprofile", "rollback", "uploads"]
 
 
-def test_reading_the_dags_imports_nothing_heavy(found: dict[str, dict[str, dict[str, list[str]]]]) -> None:
+def test_reading_the_dags_imports_nothing_heavy(found: Found) -> None:
     assert found["modules"] == []
 
 
-def test_the_eight_steps_follow_each_other(found: dict[str, dict[str, dict[str, list[str]]]]) -> None:
+def test_the_eight_steps_follow_each_other(found: Found) -> None:
     tasks = found["dags"]["model_version"]
     steps = [
         "check_format",
@@ -61,5 +62,5 @@ def test_the_eight_steps_follow_each_other(found: dict[str, dict[str, dict[str, 
         "promote",
         "push_autoscaling",
     ]
-    assert all(before in tasks[after] for before, after in zip(steps, steps[1:], strict=False))
+    assert all(before in tasks[after] for before, after in itertools.pairwise(steps))
     assert "deploy_to_staging" in tasks["withdraw"], "the teardown belongs to what it takes back"

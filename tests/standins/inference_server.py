@@ -8,10 +8,11 @@
   microsecond whatever the timers' resolution. `service_s` may be a function without arguments, drawn once a call.
   The function's own running time is not added: give cheap functions, or service_s = 0 for real ones.
 - `models={"pitch": (1, 2)}` answers NOT_FOUND for others, as Triton does; without it every name and version is served.
-- A function that raises `Status("UNAVAILABLE", "text")` makes that gRPC status; any other exception INTERNAL, as Triton's
-  python backend does. A function may return arrays of any dtype of the protocol. It runs in the server's thread.
+- A function that raises `Status("UNAVAILABLE", "text")` makes that gRPC status; any other exception INTERNAL, as
+  Triton's python backend does. A function may return arrays of any dtype of the protocol and runs in the server's
+  thread.
 - `server.address`, `server.answered` (number of requests answered), `server.stop()` (at once, calls under way are cut
-  off; a second call does nothing). `port=0` picks a free one; pass a former `server.port` to come back at the same address.
+  off; a second call does nothing). `port=0` picks a free one; pass a former `server.port` to come back there.
 - Several may run in one process, each in its own thread with its own loop.
 - For a server that can be killed: `python tests/standins/inference_server.py --service-s 0.005` prints its address and
   serves `double` (each input `x` → output `y = 2x`) until it is ended; `process()` does that for a test.

@@ -12,7 +12,9 @@ from seatrial.errors import Refused
 from seatrial.profiling.cell import Cell
 
 
-def cell(name: str = "cpu-1x1", *, price: float = 1.0, lam: float = 100.0, started_in_s: float = 2.0, **of: Any) -> Cell:
+def cell(
+    name: str = "cpu-1x1", *, price: float = 1.0, lam: float = 100.0, started_in_s: float = 2.0, **of: Any
+) -> Cell:
     capacity = {
         "feasible": True,
         "method": "model",

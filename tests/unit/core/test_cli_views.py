@@ -30,4 +30,6 @@ def test_the_ledger_shows_who_moved_what_and_why() -> None:
         "why": "validated",
     }
     line = views.ledger_lines([move])[1]
-    assert all(word in line for word in ("1970-01-01", "pitch@2", "Staging", "Production", "@1", "airflow", "validated"))
+    assert all(
+        word in line for word in ("1970-01-01", "pitch@2", "Staging", "Production", "@1", "airflow", "validated")
+    )

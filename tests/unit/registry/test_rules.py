@@ -43,9 +43,7 @@ def test_every_entry_is_an_allowed_move(wishes: list[tuple[int, str]]) -> None:
 def test_a_stale_expectation_loses_and_says_what_is_there() -> None:
     ledger = _play([(1, "Staging"), (1, "Production"), (2, "Staging")])
     with pytest.raises(Conflict, match="1"):
-        next_move(
-            ledger, model="pitch", version=2, to="Production", author=Author(), at_ms=9, expect_production=None
-        )
+        next_move(ledger, model="pitch", version=2, to="Production", author=Author(), at_ms=9, expect_production=None)
     move = next_move(ledger, model="pitch", version=2, to="Production", author=Author(), at_ms=9, expect_production=1)
     assert move is not None
     assert move.displaced == 1

@@ -1,0 +1,69 @@
+"""Capacity and shadow validation against real gRPC servers whose truth is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seatrial.client.transport import encode
+from seatrial.profiling.capacity import Bench, measure_capacity
+from seatrial.profiling.cell import Objective
+from seatrial.shadow.limits import limits_for
+from seatrial.shadow.replay import Request, Side, replay
+from seatrial.waiting import Deadline
+from tests.standins.inference_server import InferenceServer
+
+X = np.ones((1, 4), np.float32)
+
+
+def double(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {"y": tensors["x"] * 2}
+
+
+def _bench(address: str, latency_ms: float, said: list[str]) -> Bench:
+    requests = [encode("tiny", 1, {"x": X})]
+    return Bench(address, None, requests, 1, Objective(percentile=99, latency_ms=latency_ms), said.append, seed=1)
+
+
+def test_capacity_finds_the_saturation_of_a_server_that_takes_ten_milliseconds() -> None:
+    said: list[str] = []
+    with InferenceServer(double, service_s=0.01) as address:
+        found = measure_capacity(_bench(address, 100, said))
+    assert found.feasible, said
+    assert 60 <= found.mu <= 105, "one worker, 10 ms each"
+    assert 0.3 * found.mu <= found.lambda_low <= found.lambda_max <= found.mu
+    assert len(found.levels) >= 3
+
+
+def test_an_objective_below_the_idle_latency_is_infeasible_with_the_figure() -> None:
+    with InferenceServer(double, service_s=0.01) as address:
+        found = measure_capacity(_bench(address, 5, []))
+    assert (found.feasible, found.method, found.lambda_max) == (False, "infeasible", 0)
+    assert "above the objective 5 ms" in found.notes[0]
+
+
+@pytest.mark.parametrize(("fault", "verdict"), [(0.0, "PASS"), (0.01, "FAIL")])
+def test_a_replay_tells_the_same_answers_from_others(fault: float, verdict: str) -> None:
+    def candidate(tensors: dict[str, Any]) -> dict[str, Any]:
+        return {"y": tensors["x"] * np.float32(2 + fault)}
+
+    limits = limits_for({"comparison_class": "same-graph-fp32"}, latency_ratio=20.0, max_requests=1000)
+    requests = [Request(f"sample-{n}", "sample", {"x": X * n}) for n in range(1, 9)]
+    with InferenceServer(double, service_s=0.001) as first, InferenceServer(candidate, service_s=0.001) as second:
+        report = replay(
+            Side(first, "tiny", 1),
+            Side(second, "tiny", 2),
+            requests,
+            limits,
+            objective_ms=100,
+            reference=None,
+            deadline=Deadline.after(120),
+            progress=lambda _: None,
+        )
+    assert report.verdict == verdict, report.sentence
+    assert (report.first_offending == ()) == (verdict == "PASS")
+    if report.first_offending:
+        offence = report.first_offending[0]
+        assert (offence.layer, offence.flaw) == ("y", "values")
