@@ -15,7 +15,7 @@ import pytest
 
 from seatrial import InferenceClient
 from seatrial.errors import BadInput, ManagerUnavailable, ServerFailed
-from tests.standins.inference_server import InferenceServer
+from tests.standins.inference_server import InferenceServer, process
 
 SIGNATURE = {
     "inputs": [{"name": "x", "dtype": "FP32", "shape": [-1, 4]}],
@@ -69,6 +69,33 @@ def test_more_than_one_replica_answers_and_none_fails_when_one_dies() -> None:
         one.stop()
         after = {client.infer("tiny", x=X).endpoint for _ in range(40)}
         assert after == {second}
+
+
+def test_no_call_fails_when_one_of_two_servers_is_killed_under_32_callers() -> None:
+    enough, answered, lock = threading.Event(), [0], threading.Lock()
+
+    def call(client: InferenceClient, failed: list[Exception]) -> None:
+        for _ in range(30):
+            try:
+                assert np.array_equal(client.infer("tiny", x=X)["y"], X * 2)
+            except Exception as error:
+                failed.append(error)
+            with lock:
+                answered[0] += 1
+                if answered[0] >= 100:
+                    enough.set()
+
+    with process(0.005) as (one, victim), process(0.005) as (two, _):
+        with telling(document(one, two)) as url, InferenceClient(url, timeout_s=60) as client:
+            failed: list[Exception] = []
+            callers = [threading.Thread(target=call, args=(client, failed)) for _ in range(32)]
+            for caller in callers:
+                caller.start()
+            enough.wait()
+            victim.kill()
+            for caller in callers:
+                caller.join()
+            assert (answered[0], failed) == (32 * 30, [])
 
 
 def test_a_wrong_layer_is_refused_before_anything_is_sent() -> None:

@@ -22,6 +22,10 @@ class _State:
     failures: int = 0
     out_until: float = 0.0
 
+    def usable(self, now: float) -> bool:
+        """Not out; and after a failure one request at a time, until one was answered."""
+        return self.out_until <= now and not (self.failures and self.outstanding)
+
 
 class Balancer:
     """Remembers, for each address, what is outstanding and when it failed. Safe for many threads."""
@@ -34,7 +38,7 @@ class Balancer:
     def pick(self, endpoints: Collection[Endpoint], now: float, avoid: Collection[str] = ()) -> Endpoint:
         """The server for one request, which counts as outstanding until `done`. `avoid`: tried already, if possible."""
         with self._lock:
-            healthy = [e for e in endpoints if self._state(e).out_until <= now]
+            healthy = [e for e in endpoints if self._state(e).usable(now)]
             usable = [e for e in healthy if e.address not in avoid] or healthy or list(endpoints)
             pair = self._random.sample(usable, 2) if len(usable) > 1 else usable
             chosen = min(pair, key=lambda e: (self._state(e).outstanding + 1) / max(e.weight, 1e-9))
@@ -48,6 +52,8 @@ class Balancer:
             state.outstanding = max(0, state.outstanding - 1)
             if reachable:
                 state.failures = 0
+                return
+            if state.out_until > now:  # one death fails many calls at once: it counts once
                 return
             state.out_until = now + PAUSES_S[min(state.failures, len(PAUSES_S) - 1)]
             state.failures += 1

@@ -17,6 +17,7 @@ from seatrial.tensors import Tensors, to_npz
 log = logging.getLogger(__name__)
 
 QUEUED = 64
+CLOSE_S = 2.0
 
 
 @dataclass
@@ -36,31 +37,67 @@ class Capture:
         self._minute, self._in_minute = 0, 0
         self.counts = CaptureCounts()
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
 
     def offer(self, route: Route, tensors: Tensors) -> None:
         """Maybe keep a copy of this request. Never waits, never raises."""
         if route.capture.share <= 0 or random.random() >= route.capture.share:
             return
-        minute = int(time.monotonic() // 60)
-        if minute != self._minute:
-            self._minute, self._in_minute = minute, 0
-        if self._in_minute >= route.capture.per_minute:
+        if self._closed.is_set() or not self._within(route.capture.per_minute):
             return
-        self._in_minute += 1
         copied = {name: array.copy() for name, array in tensors.items()}
         try:
             self._queue.put_nowait((route.model, route.version, copied))
         except queue.Full:
-            self.counts.dropped += 1
+            self._dropped()
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="seatrial-capture", daemon=True)
-            self._thread.start()
+        self._start()
 
     def close(self) -> None:
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(timeout=5)
+        """Send what is queued, for CLOSE_S at most, whatever the manager does; the rest is dropped."""
+        self._closed.set()
+        with self._lock:
+            thread = self._thread
+        if thread is None:
+            return
+        until = time.monotonic() + CLOSE_S
+        try:
+            self._queue.put(None, timeout=CLOSE_S)
+        except queue.Full:
+            self._empty()
+        thread.join(max(0.0, until - time.monotonic()))
+        if thread.is_alive():
+            self._empty()
+
+    def _within(self, per_minute: int) -> bool:
+        minute = int(time.monotonic() // 60)
+        with self._lock:
+            if minute != self._minute:
+                self._minute, self._in_minute = minute, 0
+            self._in_minute += 1
+            return self._in_minute <= per_minute
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="seatrial-capture", daemon=True)
+                self._thread.start()
+
+    def _dropped(self) -> None:
+        with self._lock:
+            self.counts.dropped += 1
+
+    def _empty(self) -> None:
+        """Drop what is queued, and leave the mark that ends the thread."""
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is not None:
+                self._dropped()
+        self._queue.put_nowait(None)
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -68,7 +105,7 @@ class Capture:
             try:
                 self._api.add_capture(model, version, to_npz(tensors))
             except SeatrialError as error:
-                self.counts.dropped += 1
+                self._dropped()
                 log.debug("capture of %s@%d dropped: %s", model, version, error)
             else:
                 self.counts.sent += 1

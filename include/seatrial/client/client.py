@@ -9,23 +9,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from seatrial.client.balancer import Balancer
 from seatrial.client.capture import Capture
 from seatrial.client.discovery import Discovery
 from seatrial.client.grpc_errors import may_go_elsewhere
+from seatrial.client.inputs import as_arrays
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.client.routes import Route
 from seatrial.client.transport import GrpcTransport, Transport, encode
-from seatrial.errors import BadInput, SeatrialError, ServerFailed
+from seatrial.errors import BadInput, NotDeployed, SeatrialError, ServerFailed
 from seatrial.settings import Settings
-from seatrial.tensors import DTYPES, Array, Signature, check_tensors
+from seatrial.tensors import Array, check_tensors
 from seatrial.waiting import Deadline
 
 RETRY_SHARE = 0.2  # retries per request, over time: they must not multiply an outage
-RETRY_BURST = 10.0
+RETRY_BURST = 100.0  # a server that dies fails all its calls at once: each of them must find another server
 
 
 class InferResult(Mapping[str, Array]):
@@ -94,7 +94,7 @@ class InferenceClient:
         """
         deadline = Deadline.after(self._timeout_s if timeout_s is None else timeout_s)
         route = self._route(model, version, stage, environment, deadline)
-        tensors = _as_arrays(route.signature, {**(layers or {}), **named})
+        tensors = as_arrays(route.signature, {**(layers or {}), **named})
         check_tensors(route.signature.inputs, tensors)
         encoded = encode(route.model, route.version, tensors)
         tried: list[str] = []
@@ -162,9 +162,15 @@ class InferenceClient:
 
         When every server was tried, wait a little for news: a replica may be on its way back.
         """
-        pause = threading.Event()
+        pause, halfway = threading.Event(), Deadline.after(deadline.left_s / 2)
         while True:
-            route = self._route(model, version, stage, environment, deadline)
+            try:
+                route = self._route(model, version, stage, environment, deadline)
+            except NotDeployed:  # the manager saw the server die too, and is about to replace it
+                if deadline.left_s < 0.05:
+                    raise
+                pause.wait(0.05)
+                continue
             if route.signature != former.signature:
                 raise BadInput(former.model, expected="the layers of the version before", got="a version with others")
             if any(endpoint.address not in tried for endpoint in route.endpoints):
@@ -172,7 +178,7 @@ class InferenceClient:
             if deadline.left_s < 0.05:
                 return route
             pause.wait(0.05)
-            if deadline.left_s < self._timeout_s / 2:
+            if halfway.passed:
                 tried.clear()
 
 
@@ -193,27 +199,3 @@ class _RetryBudget:
                 return False
             self._left -= 1
             return True
-
-
-def _as_arrays(signature: Signature, layers: Mapping[str, ArrayLike]) -> dict[str, Array]:
-    """Arrays as they are; lists and numbers as the layer's dtype where that loses nothing."""
-    wanted = {spec.name: spec for spec in signature.inputs}
-    found: dict[str, Array] = {}
-    for name, value in layers.items():
-        if isinstance(value, np.ndarray) or name not in wanted:
-            found[name] = np.asarray(value)
-        else:
-            found[name] = _converted(name, value, DTYPES[wanted[name].dtype])
-    return found
-
-
-def _converted(name: str, value: ArrayLike, dtype: np.dtype[Any]) -> Array:
-    natural = np.asarray(value)
-    if dtype.hasobject:
-        return natural.astype(object)
-    converted = natural.astype(dtype)
-    exact = natural.dtype.kind in "biuf" and np.array_equal(converted, natural, equal_nan=natural.dtype.kind == "f")
-    close = natural.dtype.kind == "f" and dtype.kind == "f"  # a Python float is no promise of 64 bits
-    if not (exact or close):
-        raise BadInput(name, expected=f"values that {dtype} can hold", got=f"{natural.dtype}")
-    return converted

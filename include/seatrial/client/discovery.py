@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from seatrial.client.manager_api import ManagerAPI
+from seatrial.client.manager_api import ManagerAPI, is_document
 from seatrial.client.routes import Routes
 from seatrial.errors import ManagerUnavailable, SeatrialError
 
@@ -35,13 +35,20 @@ class Discovery:
     def routes(self, timeout_s: float) -> Routes:
         """The newest routes known. Raises ManagerUnavailable when there are none within `timeout_s`."""
         with self._known:
-            self._known.wait_for(lambda: self._routes is not None or self._problem is not None, timeout_s)
+            answered = self._known.wait_for(self._answered, timeout_s / 2)
+            if not answered:  # a manager that hangs is as good as none: half of the time is left for the request
+                self._use_cache()
+                self._known.wait_for(self._answered, timeout_s / 2)
             if self._routes is not None:
                 return self._routes
             raise self._problem or ManagerUnavailable(f"the Inference Manager at {self._api.url} was not heard yet")
 
     def close(self) -> None:
+        """The thread ends with its present poll; it is a daemon, and nothing waits for it."""
         self._stop.set()
+
+    def _answered(self) -> bool:
+        return self._routes is not None or self._problem is not None
 
     def _run(self) -> None:
         etag, failures, wait_s = None, 0, 0.0
@@ -70,13 +77,17 @@ class Discovery:
     def _failed(self, error: SeatrialError, *, first: bool) -> None:
         if first:
             log.warning("discovery: %s; the last endpoints known are used", error)
-        cached = self._recall() if self._routes is None else None
-        if cached is not None:
-            self._heard(cached)
-            return
         with self._known:
-            self._problem = error
+            if self._routes is None and not self._use_cache():
+                self._problem = error
             self._known.notify_all()
+
+    def _use_cache(self) -> bool:
+        """Take the routes of the cache file, if there are any. Called with `_known` held."""
+        cached = self._recall()
+        if cached is not None:
+            self._routes, self._problem = Routes(cached), None
+        return cached is not None
 
     def _remember(self, document: dict[str, Any]) -> None:
         if self._cache_file is None:
@@ -95,4 +106,4 @@ class Discovery:
             document = json.loads(self._cache_file.read_text())
         except (OSError, ValueError):
             return None
-        return document if isinstance(document, dict) else None
+        return document if is_document(document) else None

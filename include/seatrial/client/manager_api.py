@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
-from typing import Any, Self
-
-import httpx
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 from seatrial.errors import ManagerUnavailable, SeatrialError, from_problem
+
+if TYPE_CHECKING:
+    import httpx
 
 Document = dict[str, Any]
 
@@ -17,10 +20,11 @@ class ManagerAPI:
     and ManagerUnavailable when there is no manager to answer."""
 
     def __init__(self, url: str, token: str | None = None, timeout_s: float = 30.0) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url
-        # No proxy: it is meant for the web, and would see the token.
-        self._http = httpx.Client(base_url=f"{url}/v1", headers=headers, timeout=timeout_s, trust_env=False)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._http: httpx.Client | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -29,7 +33,11 @@ class ManagerAPI:
         self.close()
 
     def close(self) -> None:
-        self._http.close()
+        """End the connections; a later call makes new ones."""
+        with self._lock:
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
 
     def health(self) -> Document:
         return self._json("GET", "/health")
@@ -40,32 +48,34 @@ class ManagerAPI:
         return list(self._json("GET", "/models")["models"])
 
     def model(self, model: str) -> Document:
-        return self._json("GET", f"/models/{model}")
+        return self._json("GET", f"/models/{_quoted(model)}")
 
     def ledger(self, model: str) -> list[Document]:
-        return list(self._json("GET", f"/models/{model}/ledger")["moves"])
+        return list(self._json("GET", f"/models/{_quoted(model)}/ledger")["moves"])
 
     def move_stage(self, model: str, version: int, to: str, *, who: str, run: str, why: str, **expect: Any) -> Document:
         """One ledger entry; `expect_production=` (a version or None) makes it a compare-and-swap."""
         body = {"version": version, "to": to, "who": who, "run": run, "why": why, **expect}
-        return self._json("POST", f"/models/{model}/stage-moves", json=body)
+        return self._json("POST", f"/models/{_quoted(model)}/stage-moves", json=body)
 
     def rollback_target(self, model: str) -> Document:
-        return self._json("GET", f"/models/{model}/rollback-target")
+        return self._json("GET", f"/models/{_quoted(model)}/rollback-target")
 
     # versions, files, evidence
 
     def register(self, model: str, *, upload: str, report: Document, run: str) -> Document:
-        return self._json("POST", f"/models/{model}/versions", json={"upload": upload, "report": report, "run": run})
+        return self._json(
+            "POST", f"/models/{_quoted(model)}/versions", json={"upload": upload, "report": report, "run": run}
+        )
 
     def version(self, model_id: int) -> Document:
         return self._json("GET", f"/versions/{model_id}")
 
     def model_version(self, model: str, version: int) -> Document:
-        return self._json("GET", f"/models/{model}/versions/{version}")
+        return self._json("GET", f"/models/{_quoted(model)}/versions/{version}")
 
     def file(self, model_id: int, path: str) -> bytes:
-        return self._send("GET", f"/versions/{model_id}/files/{path}").content
+        return self._send("GET", f"/versions/{model_id}/files/{quote(path)}").content
 
     def add_evidence(self, model_id: int, kind: str, key: str, run: str, document: Document) -> Document:
         body = {"kind": kind, "key": key, "run": run, "document": document}
@@ -94,21 +104,21 @@ class ManagerAPI:
         return self._json("POST", "/trial-servers", json=wanted)
 
     def trial(self, trial_id: str) -> Document:
-        return self._json("GET", f"/trial-servers/{trial_id}")
+        return self._json("GET", f"/trial-servers/{_quoted(trial_id)}")
 
     def renew_trial(self, trial_id: str, lease_s: float) -> None:
-        self._send("PUT", f"/trial-servers/{trial_id}/lease", json={"lease_s": lease_s})
+        self._send("PUT", f"/trial-servers/{_quoted(trial_id)}/lease", json={"lease_s": lease_s})
 
     def stop_trial(self, trial_id: str) -> None:
-        self._send("DELETE", f"/trial-servers/{trial_id}")
+        self._send("DELETE", f"/trial-servers/{_quoted(trial_id)}")
 
     # scaling
 
     def push_policy(self, model: str, policy: Document, run: str) -> Document:
-        return self._json("PUT", f"/models/{model}/scaling-policy", json={"policy": policy, "run": run})
+        return self._json("PUT", f"/models/{_quoted(model)}/scaling-policy", json={"policy": policy, "run": run})
 
     def policy(self, model: str) -> Document:
-        return self._json("GET", f"/models/{model}/scaling-policy")
+        return self._json("GET", f"/models/{_quoted(model)}/scaling-policy")
 
     # clients
 
@@ -116,34 +126,75 @@ class ManagerAPI:
         """The discovery document and its ETag; None when nothing is new within `wait_s`."""
         headers = {} if etag is None else {"If-None-Match": etag}
         answer = self._send("GET", "/discovery", params={"wait_s": wait_s}, headers=headers, timeout=wait_s + 10)
-        return None if answer.status_code == 304 else (answer.json(), answer.headers["ETag"])
+        if answer.status_code == 304:
+            return None
+        document = self._document(answer)
+        if not is_document(document) or "ETag" not in answer.headers:
+            raise self._stranger(answer)
+        return document, answer.headers["ETag"]
 
     def add_capture(self, model: str, version: int, data: bytes) -> None:
         headers = {"Content-Type": "application/octet-stream", "Seatrial-Version": str(version)}
-        self._send("POST", f"/models/{model}/captures", content=data, headers=headers)
+        self._send("POST", f"/models/{_quoted(model)}/captures", content=data, headers=headers)
 
     def captures(self, model: str, limit: int) -> list[Document]:
         """Newest first."""
-        return list(self._json("GET", f"/models/{model}/captures", params={"limit": limit})["captures"])
+        return list(self._json("GET", f"/models/{_quoted(model)}/captures", params={"limit": limit})["captures"])
 
     def capture(self, model: str, capture_id: str) -> bytes:
-        return self._send("GET", f"/models/{model}/captures/{capture_id}").content
+        return self._send("GET", f"/models/{_quoted(model)}/captures/{_quoted(capture_id)}").content
 
     def _json(self, method: str, path: str, **content: Any) -> Document:
-        document: Document = self._send(method, path, **content).json()
+        return self._document(self._send(method, path, **content))
+
+    def _document(self, answer: httpx.Response) -> Document:
+        try:
+            document = answer.json()
+        except ValueError as error:
+            raise self._stranger(answer) from error
+        if not isinstance(document, dict):
+            raise self._stranger(answer)
         return document
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        import httpx
+
         try:
-            answer = self._http.request(method, path, **content)
+            answer = self._client().request(method, path, **content)
         except httpx.HTTPError as error:
             raise ManagerUnavailable(
-                f"the Inference Manager at {self.url} does not answer: {error or type(error).__name__}", url=self.url
+                f"the Inference Manager at {self.url} does not answer: {str(error) or type(error).__name__}",
+                url=self.url,
             ) from error
-        if answer.status_code < 400:
+        if answer.is_success or answer.status_code == 304:
             return answer
-        try:
-            problem = answer.json()
-        except ValueError:
-            problem = {"detail": f"{method} {path}: status {answer.status_code}: {answer.text[:200]}"}
-        raise from_problem(problem) if isinstance(problem, dict) else SeatrialError(str(problem))
+        if "application/problem+json" in answer.headers.get("content-type", ""):
+            raise from_problem(self._document(answer))
+        raise self._stranger(answer)
+
+    def _stranger(self, answer: httpx.Response) -> SeatrialError:
+        """Only the manager writes its documents and problems: anything else comes from something before it."""
+        text = f"{self.url} answered {answer.status_code} {answer.text[:120]!r}, which is not the Inference Manager's"
+        kind = ManagerUnavailable if answer.is_success or answer.is_server_error else SeatrialError
+        return kind(text, url=self.url)
+
+    def _client(self) -> httpx.Client:
+        import httpx  # 0.2 s: paid at the first call, not by whoever only imports this module
+
+        with self._lock:
+            if self._http is None:
+                # No proxy: it is meant for the web, and would see the token.
+                self._http = httpx.Client(
+                    base_url=f"{self.url}/v1", headers=self._headers, timeout=self._timeout_s, trust_env=False
+                )
+            return self._http
+
+
+def _quoted(part: str) -> str:
+    """A name as one part of a path: whatever it holds, it reaches no other route."""
+    return quote(part, safe="")
+
+
+def is_document(value: object) -> bool:
+    """Whether a JSON value has the form of a discovery document, as far as it is seen without looking at a model."""
+    return isinstance(value, dict) and isinstance(value.get("models"), dict)

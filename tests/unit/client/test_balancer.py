@@ -44,3 +44,18 @@ def test_a_server_that_was_tried_is_avoided_while_there_is_another() -> None:
     tried = [endpoint.address for endpoint in ENDPOINTS[:2]]
     assert all(balancer.pick(ENDPOINTS, 0.0, avoid=tried) == ENDPOINTS[2] for _ in range(20))
     assert balancer.pick(ENDPOINTS[:1], 0.0, avoid=tried) == ENDPOINTS[0]
+
+
+def test_a_death_that_fails_many_calls_counts_once() -> None:
+    balancer, gone = Balancer(seed=1), ENDPOINTS[0]
+    for _ in range(20):
+        balancer.done(gone, 0.0, reachable=False)
+    assert any(balancer.pick(ENDPOINTS, 1.0) == gone for _ in range(50))
+
+
+def test_a_server_that_comes_back_gets_one_request_until_it_answers() -> None:
+    balancer, back = Balancer(seed=1), ENDPOINTS[0]
+    balancer.done(back, 0.0, reachable=False)
+    assert [balancer.pick(ENDPOINTS, 1.0) for _ in range(50)].count(back) == 1
+    balancer.done(back, 1.0, reachable=True)
+    assert any(balancer.pick(ENDPOINTS, 1.0) == back for _ in range(50))

@@ -1,0 +1,55 @@
+"""What a caller gave for a layer, as an array of that layer's dtype (pure).
+
+Arrays stay as they are: their dtype is a statement, and check_tensors compares it. Plain Python values have none and
+become the layer's dtype where that loses nothing; Python floats are rounded to a float layer, but never to infinity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seatrial.errors import BadInput
+from seatrial.tensors import DTYPES, Array, Signature, TensorSpec
+
+
+def as_arrays(signature: Signature, layers: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """The layers as arrays; shapes and unknown names are left to check_tensors. Raises BadInput for unfit values."""
+    wanted = {spec.name: spec for spec in signature.inputs}
+    return {
+        name: np.asarray(value) if isinstance(value, np.ndarray) or name not in wanted else _fit(wanted[name], value)
+        for name, value in layers.items()
+    }
+
+
+def _fit(spec: TensorSpec, value: ArrayLike) -> Array:
+    dtype = DTYPES[spec.dtype]
+    try:
+        # Never through numpy's own text dtypes: those cut trailing NUL bytes off.
+        natural = np.asarray(value, dtype=object if dtype.hasobject else None)
+    except ValueError as error:
+        raise BadInput(spec.name, expected=str(spec), got="rows of different lengths") from error
+    if dtype.hasobject:
+        return _text(spec, natural)
+    if natural.dtype.kind not in "biuf":
+        raise BadInput(spec.name, expected=str(spec), got=f"values of type {natural.dtype}")
+    with np.errstate(all="ignore"):  # what does not fit is found by comparing, and said by BadInput
+        converted = natural.astype(dtype)
+    if not _kept(natural, converted):
+        raise BadInput(spec.name, expected=f"{spec}: values that it can hold", got=f"{natural.dtype} values it cannot")
+    return converted
+
+
+def _text(spec: TensorSpec, natural: Array) -> Array:
+    for value in natural.flat:
+        if not isinstance(value, bytes | str):
+            raise BadInput(spec.name, expected=str(spec), got=f"a value of type {type(value).__name__}")
+    return natural
+
+
+def _kept(natural: Array, converted: Array) -> bool:
+    if natural.dtype.kind == "f" and converted.dtype.kind == "f":
+        return np.array_equal(np.isfinite(natural), np.isfinite(converted))
+    return bool(converted.tolist() == natural.tolist())  # Python compares int with float exactly; numpy rounds first

@@ -1,0 +1,116 @@
+"""What the manager's callers do when something else answers, or nothing does."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seatrial.client.capture import Capture
+from seatrial.client.discovery import Discovery
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.client.routes import CaptureRule, Route
+from seatrial.errors import ManagerUnavailable, NoSuchModel, SeatrialError, to_problem
+from seatrial.tensors import Signature
+
+PROBLEM = "application/problem+json"
+
+
+@contextmanager
+def answering(status: int, content_type: str, body: bytes) -> Iterator[tuple[str, list[str]]]:
+    paths: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", paths
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    """Takes connections and never answers, as a manager does that hangs."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body", "error"),
+    [
+        (200, "text/html", b"<html>", ManagerUnavailable),
+        (200, "application/json", b"[]", ManagerUnavailable),
+        (302, "text/html", b"", SeatrialError),
+        (404, "text/html", b"nothing here", SeatrialError),
+        (502, "text/html", b"bad gateway", ManagerUnavailable),
+        (404, PROBLEM, json.dumps(to_problem(NoSuchModel("no model 'pitsh'"))).encode(), NoSuchModel),
+        (500, PROBLEM, b"cut off {", ManagerUnavailable),
+    ],
+)
+def test_every_answer_is_a_document_or_an_error_of_the_tree(
+    status: int, content_type: str, body: bytes, error: type[SeatrialError]
+) -> None:
+    with answering(status, content_type, body) as (url, _), ManagerAPI(url) as api:
+        with pytest.raises(SeatrialError) as raised:
+            api.health()
+        assert raised.type is error
+
+
+def test_a_name_reaches_no_other_route_whatever_it_holds() -> None:
+    with answering(200, "application/json", b"{}") as (url, paths), ManagerAPI(url) as api:
+        api.model("../versions/1?x=#")
+    assert paths == ["/v1/models/..%2Fversions%2F1%3Fx%3D%23"]
+
+
+def test_discovery_says_what_is_wrong_at_the_managers_address() -> None:
+    with answering(200, "text/html", b"<html>") as (url, _), ManagerAPI(url) as api:
+        discovery = Discovery(api)
+        try:
+            with pytest.raises(ManagerUnavailable, match="<html>"):
+                discovery.routes(30.0)
+        finally:
+            discovery.close()
+
+
+def test_the_cache_file_is_used_when_the_manager_hangs(tmp_path: Path) -> None:
+    cache = tmp_path / "endpoints.json"
+    cache.write_text('{"models": {}}')
+    with silent() as url, ManagerAPI(url) as api:
+        discovery = Discovery(api, cache)
+        try:
+            with pytest.raises(NoSuchModel):
+                discovery.routes(0.2).find("tiny", version=None, stage="Production", environment="local")
+        finally:
+            discovery.close()
+
+
+def test_a_client_closes_with_captures_queued_for_a_manager_that_hangs() -> None:
+    route = Route("tiny", 1, 7, Signature((), ()), (), CaptureRule(share=1.0, per_minute=1000))
+    with silent() as url, ManagerAPI(url, timeout_s=4.0) as api:
+        capture = Capture(api)
+        for _ in range(200):
+            capture.offer(route, {"x": np.ones((1, 4), np.float32)})
+        capture.close()
+        assert capture.counts.sent == 0
+        assert capture.counts.dropped >= 199
