@@ -65,7 +65,7 @@ def evidence_name(version: ModelVersion, kind: str, run: str, key: str) -> str:
 
 
 def to_json(document: Any, field: str) -> str:
-    """Compact JSON text, keys in their order. Raises Refused for what JSON cannot say, such as NaN."""
+    """Compact JSON text, keys in their order. Raises Refused for what JSON cannot say: NaN would not survive travel."""
     try:
         return json.dumps(document, allow_nan=False, separators=(",", ":"))
     except (ValueError, TypeError) as error:
