@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -34,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(_status(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    print(json.dumps(document) if arguments.json else "\n".join(lines))
+    try:
+        print(json.dumps(document) if arguments.json else "\n".join(lines), flush=True)
+    except BrokenPipeError:  # the reader, e.g. head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
 
 
 def upload(arguments: argparse.Namespace) -> Answer:
@@ -52,6 +56,8 @@ def upload(arguments: argparse.Namespace) -> Answer:
 def status(arguments: argparse.Namespace) -> Answer:
     with _api() as api:
         health, models, deployments = api.health(), api.models(), api.deployments()
+        if arguments.model:
+            api.model(arguments.model)  # a name that is not there is an error, not an empty list
     if arguments.model:
         models = [model for model in models if model["name"] == arguments.model]
         deployments = [d for d in deployments if d["spec"]["served"]["name"] == arguments.model]

@@ -28,7 +28,11 @@ def read_layers(pairs: Sequence[str], npz: str | None) -> dict[str, Array]:
 
 
 def write_outputs(path: Path, outputs: Tensors) -> None:
-    path.write_bytes(to_npz(outputs))
+    """Keep outputs as .npz. Raises Refused where the file cannot be written, or .npz cannot hold a tensor."""
+    try:
+        path.write_bytes(to_npz(outputs))
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}", field="out", value=str(path)) from error
 
 
 def _bytes(file: str) -> bytes:

@@ -41,8 +41,8 @@ class ModelVersion(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     hyper_parameters: dict[str, Scalar] = Field(default_factory=dict)
-    source: str = Field("", description="URI of the upload it came from; the upload may be gone.")
-    run: str = Field("", description="Airflow run id that registered it.")
+    source: str = Field(default="", description="URI of the upload it came from; the upload may be gone.")
+    run: str = Field(default="", description="Airflow run id that registered it.")
     created_ms: int
     uri: str = Field(description="sha256:<tree_digest>: the name of its files in the artifact store.")
 

@@ -27,7 +27,7 @@ TRANSLATION: dict[type[mlmd.StatusError], type[SeatrialError]] = {
     mlmd.InvalidArgumentError: Refused,
     mlmd.OutOfRangeError: Refused,
 }
-"""Everything else (data loss, no permission, unimplemented) needs a person: a plain SeatrialError."""
+"""Errors without a row (data loss, no permission, unimplemented) need a person: a plain SeatrialError."""
 
 
 class Connection:
@@ -38,7 +38,10 @@ class Connection:
         if isinstance(address, SqliteStore):
             Path(address.path).parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._store = _translated(lambda: MetadataStore(_config(address)))
+        try:
+            self._store = translated(lambda: MetadataStore(_config(address)))
+        except RuntimeError as error:  # what its C++ half raises while it opens a store, whatever the reason
+            raise TryAgain(f"the registry's store cannot be opened: {error}") from error
 
     def type_id(
         self, kind: Literal["artifact", "execution", "context"], name: str, properties: Mapping[str, int]
@@ -51,7 +54,7 @@ class Connection:
     def call(self, method: str, *arguments: Any) -> Any:
         """One call of MetadataStore by name."""
         with self._lock:
-            return _translated(lambda: getattr(self._store, method)(*arguments))
+            return translated(lambda: getattr(self._store, method)(*arguments))
 
     def put_new(
         self,
@@ -78,7 +81,8 @@ class Connection:
         return int((ids[1] or ids[0])[0])
 
 
-def _translated(call: Callable[[], T]) -> T:
+def translated(call: Callable[[], T]) -> T:
+    """What `call` returns, its ml-metadata errors made ours by TRANSLATION."""
     try:
         return call()
     except mlmd.StatusError as error:

@@ -1,0 +1,193 @@
+"""Every command of `seatrial` against a real manager that serves a real model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ml_metadata", reason="the manager runs in its own environment only")
+
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.errors import SeatrialError
+from seatrial.formats.check import check_upload
+from seatrial.settings import Settings
+from seatrial.waiting import Deadline, wait_until
+from tests.models import tiny_sample, write_upload
+
+Seatrial = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("seatrial")
+
+
+@pytest.fixture(scope="module")
+def environ(home: Path) -> dict[str, str]:
+    return {
+        "SEATRIAL_HOME": str(home),
+        "SEATRIAL_STOP_SERVERS": "1",
+        "PYTHONPATH": ":".join(sys.path),
+        "HOME": str(home),
+    }
+
+
+@pytest.fixture(scope="module")
+def seatrial(environ: dict[str, str], home: Path) -> Seatrial:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "seatrial.cli", *arguments]
+        return subprocess.run(command, env=environ, cwd=home, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def manager(environ: dict[str, str], home: Path) -> Iterator[ManagerAPI]:
+    """A manager with no model yet."""
+    with (home / "manager.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "seatrial.manager", "--port", "8830"], env=environ, stderr=log
+        )
+    try:
+        wait_until(lambda: _answers(environ), Deadline.after(60), "the manager answers")
+        settings = Settings.read(environ)
+        with ManagerAPI(settings.manager_url, settings.token) as api:
+            yield api
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def served(manager: ManagerAPI, home: Path) -> int:
+    """Version 1 of `tiny` (y = 2x) in Production; its model id."""
+    folder = write_upload(home / "uploads" / "first", description="twice the input", user="ann")
+    report = check_upload(folder).model_dump(mode="json")
+    version = manager.register("tiny", upload=str(folder), report=report, run="test")["version"]
+    model_id = int(version["model_id"])
+    option = {"name": "cpu-1x1", "cores": 1, "threads": 1}
+    manager.want_deployment(model_id, option=option, replicas=1)
+    deadline = Deadline.after(120)
+    wait_until(lambda: manager.deployment(model_id)["state"] == "ready", deadline, "the deployment is ready")
+    for stage in ("Staging", "Production"):
+        manager.move_stage("tiny", 1, stage, who="ann", run="test", why="the first one")
+    return model_id
+
+
+def _answers(environ: dict[str, str]) -> bool:
+    settings = Settings.read(environ)
+    try:
+        with ManagerAPI(settings.manager_url, settings.token, timeout_s=2) as api:
+            return bool(api.health())
+    except SeatrialError:
+        return False
+
+
+def document(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_status_shows_the_manager_the_model_and_its_ready_server(seatrial: Seatrial, served: int) -> None:
+    shown = seatrial("status").stdout
+    assert "Inference Manager" in shown
+    assert "tiny@1 on cpu-1x1: ready, 1 of 1 replica(s) ready" in shown
+    assert document(seatrial("status", "tiny", "--json"))["models"][0]["production"] == 1
+
+
+def test_models_and_show_tell_where_a_version_is_and_what_is_known_of_it(seatrial: Seatrial, served: int) -> None:
+    assert document(seatrial("models", "--json"))["models"][0]["name"] == "tiny"
+    assert "Production" in seatrial("show", "tiny").stdout
+    shown = seatrial("show", "tiny@1").stdout
+    assert all(word in shown for word in ("twice the input", "ann", "x: FP32[-1,4]", "CheckFormat"))
+    assert document(seatrial("show", "tiny@1", "--json"))["version"]["model_id"] == served
+
+
+def test_infer_sends_arrays_and_keeps_the_outputs(seatrial: Seatrial, served: int, tmp_path: Path) -> None:
+    given = tiny_sample(seed=3, rows=2)
+    np.save(tmp_path / "x.npy", given["x"])
+    for model in ("tiny", str(served)):
+        done = seatrial("infer", model, f"x={tmp_path / 'x.npy'}", "--out", str(tmp_path / "y.npz"), "--json")
+        answered = document(done)
+        assert (answered["version"], answered["outputs"]) == (1, {"y": {"dtype": "float32", "shape": [2, 4]}})
+        with np.load(tmp_path / "y.npz") as kept:
+            assert np.array_equal(kept["y"], given["x"] * 2)
+
+
+def test_the_ledger_is_shown_oldest_first(seatrial: Seatrial, served: int) -> None:
+    assert [move["to_stage"] for move in document(seatrial("ledger", "tiny", "--json"))["moves"]] == [
+        "Staging",
+        "Production",
+    ]
+    assert "the first one" in seatrial("ledger", "tiny").stdout
+
+
+def test_an_upload_arrives_whole_with_its_marker_and_not_twice(seatrial: Seatrial, home: Path, tmp_path: Path) -> None:
+    folder = write_upload(tmp_path / "mine", marker=False)
+    arrived = Path(document(seatrial("upload", str(folder), "--to", "second", "--json"))["upload"])
+    assert arrived == home / "uploads" / "second"
+    assert {path.name for path in arrived.iterdir()} == {"_SUCCESS", "model.onnx", "model.yaml", "samples"}
+    assert seatrial("upload", str(folder), "--to", "second").returncode == 4
+    assert not list((home / "uploads").glob(".incoming-*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["show", "nobody"], 3, "no model 'nobody'; known: tiny"),
+        (["show", "tiny@7"], 3, "no version 7 of 'tiny'; known: 1"),
+        (["show", "tiny@x"], 2, "a version is a number"),
+        (["ledger", "nobody"], 3, "no model 'nobody'"),
+        (["status", "nobody"], 3, "no model 'nobody'"),
+        (["infer", "tiny"], 2, "no layer was given"),
+        (["infer", "tiny", "x"], 2, "is not LAYER=FILE.npy"),
+        (["infer", "tiny", "x=nowhere.npy"], 2, "nowhere.npy: is not a readable .npy file"),
+        (["infer", "tiny", "--npz", "nowhere.npz"], 2, "nowhere.npz: No such file"),
+        (["upload", "nowhere"], 2, "model.yaml"),
+        (["rollback", "tiny", "--why", "test"], 3, "nothing to roll back to"),
+    ],
+)
+def test_errors_are_one_line_with_a_status_that_says_what_to_do(
+    seatrial: Seatrial, served: int, arguments: list[str], status: int, said: str
+) -> None:
+    done = seatrial(*arguments)
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("seatrial: ")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_wrong_layer_is_refused_with_what_is_expected(seatrial: Seatrial, served: int, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((1, 5), np.float32))
+    done = seatrial("infer", "tiny", f"x={tmp_path / 'x.npy'}")
+    assert (done.returncode, done.stderr) == (2, "seatrial: layer 'x': expected FP32[-1,4], got FP32[1,5]\n")
+
+
+def test_outputs_that_cannot_be_kept_are_an_error_of_one_line(seatrial: Seatrial, served: int, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", tiny_sample()["x"])
+    done = seatrial("infer", "tiny", f"x={tmp_path / 'x.npy'}", "--out", str(tmp_path / "nowhere" / "y.npz"))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(environ: dict[str, str], served: int) -> None:
+    shell = f"{sys.executable} -m seatrial.cli ledger tiny | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", shell], env={**environ, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_without_a_manager_it_says_so_and_that_trying_again_may_help(environ: dict[str, str], tmp_path: Path) -> None:
+    nowhere = {**environ, "SEATRIAL_HOME": str(tmp_path), "SEATRIAL_MANAGER_URL": "http://127.0.0.1:9"}
+    command = [sys.executable, "-m", "seatrial.cli", "models"]
+    done = subprocess.run(command, env=nowhere, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("seatrial: the Inference Manager at http://127.0.0.1:9 does not answer")
