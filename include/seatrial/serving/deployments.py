@@ -1,267 +1,222 @@
-"""Deployments: what is wanted is on disk, what runs is observed, and one thread brings the two together."""
+"""Deployments on this machine: what is wanted is kept on disk, and what runs is brought towards it all the time."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from seatrial.errors import NotFound, SeatrialError
+from seatrial.errors import SeatrialError
+from seatrial.serving.desired import Wanted, WantedStore, key_of
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.record import ServerRecord
+from seatrial.serving.rollout import Failures, Seen, next_actions
 from seatrial.serving.spec import Deployment, DeploymentSpec, Replica
 from seatrial.serving.triton_repository import CopyFiles
-from seatrial.storage.local import atomic_write
-from seatrial.tensors import Array, from_npz
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 0.2
-TRIES = 3
-PAUSES_S = (0.5, 2.0, 5.0)
-SCALE_DRAIN_S = 3.0  # clients hear of a change within a second; a request takes less than the rest
-
-
-class Wanted(BaseModel):
-    """One deployment as it stands on disk."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    spec: DeploymentSpec
-    wanted_at_ms: int
-    dropped: bool = False
-    drain_s: float = 0.0
+DRAIN_S = 3.0
+"""How long a replaced replica goes on serving: clients learn of the change in milliseconds, the slow ones have this."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server that answers; `weight` is proportional to the cores that it has."""
+    """Where a deployment answers over gRPC. `weight` is its share of requests, relative to the others: its cores,
+    the best guess as long as nothing was measured."""
 
     address: str
     weight: float
 
 
 @dataclass
-class _Trouble:
-    """Starts that failed in a row, when to try again, and what the last one said."""
-
-    failures: int = 0
-    again_at: float = 0.0
-    error: str | None = None
-    log_tail: tuple[str, ...] = ()
-
-
-Pair = tuple[ServerRecord, Replica]
+class _Entry:
+    wanted: Wanted
+    failures: Failures = field(default_factory=Failures)
+    failed: Replica | None = None
 
 
 class Deployments:
-    """The wishes below one folder, and the backend's servers that fulfil them. Safe for many threads."""
+    """The deployments of one backend, converged by a thread of their own from `start` to `close`.
+
+    Every change is written down before it is acted on, so it is enough to make a new object after a crash.
+    """
 
     def __init__(
-        self, backend: LocalBackend, folder: Path, *, copy_files: CopyFiles, changed: Callable[[], None]
+        self,
+        backend: LocalBackend,
+        folder: Path,
+        *,
+        copy_files: CopyFiles,
+        changed: Callable[[], None] = lambda: None,
+        interval_s: float = 0.5,
+        drain_s: float = DRAIN_S,
     ) -> None:
-        self._backend, self._folder, self._copy_files, self._changed = backend, folder, copy_files, changed
-        self._lock = threading.RLock()
-        self._trouble: dict[str, _Trouble] = {}
-        self._stopping: dict[str, threading.Thread] = {}
-        self._shown: dict[str, str] = {}
-        self._stop = threading.Event()
+        """`changed` is called, from any thread, after what is wanted or an endpoint has changed."""
+        self._backend, self._store, self._copy_files = backend, WantedStore(folder), copy_files
+        self._news, self._interval_s, self._drain_s = changed, interval_s, drain_s
+        self._entries = {key: _Entry(wanted) for key, wanted in self._store.all().items()}
+        self._shown: Mapping[str, Sequence[object]] = {}
+        self._lock, self._wake, self._closing = threading.RLock(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="deployments", daemon=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._wanted = {path.stem: Wanted.model_validate_json(path.read_bytes()) for path in folder.glob("*.json")}
 
     def start(self) -> None:
-        """Adopt what runs, and keep converging from now on."""
+        """Adopt the servers that run, and keep converging from now on."""
+        self._backend.on_change(self._wake.set)
         self._backend.adopt()
         self._thread.start()
 
     def close(self, *, stop_servers: bool) -> None:
-        """Stop converging; servers go on unless `stop_servers`. What is wanted stays wanted either way."""
-        self._stop.set()
-        self._thread.join()
-        for thread in list(self._stopping.values()):
-            thread.join()
-        if stop_servers:
-            self._backend.stop_all(trials_only=False)
+        """End the thread and the backend; the servers with them, or none. What is wanted stays on disk."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._backend.close(stop_servers=stop_servers)
 
-    def want(self, spec: DeploymentSpec, warmup: bytes | None) -> Deployment:
-        """State a wish; servers follow. The same wish again changes nothing, but lets a failed one be tried anew."""
-        key = _key(spec.model_id, spec.environment)
+    def want(self, spec: DeploymentSpec, warmup: bytes | None = None) -> Deployment:
+        """Have `spec` deployed and return at once what is so far. Safe to repeat.
+
+        More or fewer replicas of the same scale; another hardware option replaces them, new ones ready first. Asking
+        again for a failed deployment tries again at once. `warmup` is an .npz that each new replica must answer.
+        Raises Refused when this machine cannot run it; what was wanted before then stays.
+        """
+        key = key_of(spec.model_id, spec.environment)
+        self._backend.check(spec.served, spec.option, warmup)
+        wanted = Wanted(spec=spec, wanted_at_ms=int(time.time() * 1000))
         with self._lock:
             if warmup is not None:
-                atomic_write(self._folder / f"{key}.npz", warmup)
-            self._keep(key, Wanted(spec=spec, wanted_at_ms=int(time.time() * 1000)))
-            self._trouble.pop(key, None)
-            return self._deployment(key)
+                self._store.put_warmup(key, warmup)
+            self._store.put(key, wanted)
+            self._entries[key] = _Entry(wanted)
+        self.converge()
+        return _deployment(self._entries[key], self._records(key))
 
-    def get(self, model_id: int, environment: str) -> Deployment | None:
+    def get(self, model_id: int, environment: str = "local") -> Deployment | None:
+        """The deployment with what runs for it now; None when there is none, also once a dropped one is gone."""
+        key = key_of(model_id, environment)
         with self._lock:
-            key = _key(model_id, environment)
-            return self._deployment(key) if key in self._wanted else None
+            entry = self._entries.get(key)
+            return None if entry is None else _deployment(entry, self._records(key))
 
     def all(self) -> list[Deployment]:
         with self._lock:
-            return [self._deployment(key) for key in sorted(self._wanted)]
+            return [_deployment(entry, self._records(key)) for key, entry in sorted(self._entries.items())]
 
-    def drop(self, model_id: int, environment: str, drain_s: float) -> None:
-        """Out of discovery at once, stopped after `drain_s`. Nothing to drop is no error."""
-        key = _key(model_id, environment)
+    def drop(self, model_id: int, environment: str = "local", drain_s: float = DRAIN_S) -> None:
+        """Take a deployment away: no endpoint from now on, its servers end after `drain_s`. Returns at once.
+
+        One that is not there, or is going already, is no error.
+        """
+        key = key_of(model_id, environment)
         with self._lock:
-            wanted = self._wanted.get(key)
-            if wanted is not None and not wanted.dropped:
-                self._keep(key, wanted.model_copy(update={"dropped": True, "drain_s": drain_s}))
+            entry = self._entries.get(key)
+            if entry is None or entry.wanted.dropped:
+                return
+            entry.wanted = entry.wanted.model_copy(update={"dropped": True, "drain_s": drain_s})
+            self._store.put(key, entry.wanted)
+        self.converge()
 
-    def endpoints(self, model_id: int, environment: str) -> tuple[Endpoint, ...]:
-        """The servers that answer now."""
-        ready = [replica for _, replica in self._servers(_key(model_id, environment)) if replica.state == "ready"]
-        found = self.get(model_id, environment)
-        weight = float(found.spec.option.cores) if found else 1.0
-        return tuple(Endpoint(replica.grpc_address, weight) for replica in ready if replica.grpc_address)
+    def endpoints(self, model_id: int, environment: str = "local") -> tuple[Endpoint, ...]:
+        """Where the version answers now: ready replicas only, none for one that is not deployed."""
+        return _endpoints(self._records(key_of(model_id, environment)))
+
+    def converge(self) -> None:
+        """One step towards what is wanted. Does not wait for servers. Safe to call from any thread at any time."""
+        with self._lock:
+            self._backend.reap()
+            for key, entry in list(self._entries.items()):
+                self._step(key, entry)
+            self._drop_unowned()
+            shown = {key: (entry.wanted, *_endpoints(self._records(key))) for key, entry in self._entries.items()}
+            changed, self._shown = shown != self._shown, shown
+        if changed:
+            self._news()
 
     def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            for key in list(self._wanted):
-                try:
-                    with self._lock:
-                        self._converge(key)
-                except SeatrialError as error:
-                    log.warning("deployment %s: %s", key, error)
-                except Exception:
-                    log.exception("deployment %s: converging failed; it is tried again", key)
+        while not self._closing.is_set():
+            try:
+                self.converge()
+            except Exception:  # whatever it is, the other deployments need the next round
+                log.exception("the deployments could not be converged")
+            self._wake.wait(self._interval_s)
+            self._wake.clear()
 
-    def _converge(self, key: str) -> None:
-        wanted, servers = self._wanted[key], self._servers(key)
-        self._tell_news(key, servers)
-        for record, replica in servers:
-            if replica.state == "failed":
-                self._count_failure(key, replica)
-                self._end(record.id)
-            elif record.drain_until is not None and record.drain_until < time.monotonic():
-                self._end(record.id)
-        if wanted.dropped:
-            self._drain([record for record, _ in servers], wanted.drain_s)
-            if not servers:
-                self._forget(key)
-            return
-        fitting = [pair for pair in servers if _fits(pair, wanted.spec)]
-        if len(fitting) < wanted.spec.replicas:
-            self._start_one(key, wanted.spec)
-        if sum(replica.state == "ready" for _, replica in fitting) >= wanted.spec.replicas:
-            self._trouble.pop(key, None)
-            surplus = [record for record, _ in fitting[wanted.spec.replicas :]]
-            others = [r for r, replica in servers if r.option != wanted.spec.option and replica.state == "ready"]
-            self._drain([*surplus, *others], SCALE_DRAIN_S)
+    def _step(self, key: str, entry: _Entry) -> None:
+        records, now, dropping = self._records(key), time.monotonic(), entry.wanted.dropped
+        for record in records:
+            if record.error is not None:
+                _note_failure(entry, record, now)
+        seen = [Seen(r.id, _fits(r, entry.wanted.spec), r.state) for r in records]
+        replicas = 0 if dropping else entry.wanted.spec.replicas
+        actions = next_actions(replicas, seen, entry.failures.may_start(now))
+        for replica_id in actions.remove:
+            self._backend.stop(replica_id)
+        for replica_id in actions.drain:
+            self._backend.drain(replica_id, entry.wanted.drain_s if dropping else self._drain_s)
+        for _ in range(actions.start):
+            self._start(key, entry, now)
+        if dropping and not self._records(key):
+            self._store.remove(key)
+            del self._entries[key]
 
-    def _start_one(self, key: str, spec: DeploymentSpec) -> None:
-        trouble = self._trouble.setdefault(key, _Trouble())
-        if trouble.failures >= TRIES or time.monotonic() < trouble.again_at:
-            return
-        sample = self._folder / f"{key}.npz"
-        warmup = from_npz(sample.read_bytes()) if sample.exists() else None
-        purpose = f"{spec.served.name}@{spec.served.version} in {spec.environment}"
+    def _start(self, key: str, entry: _Entry, now: float) -> None:
+        spec = entry.wanted.spec
+        name = f"{spec.served.name} {spec.served.version} in {spec.environment}"
         try:
             self._backend.start_replica(
-                spec.served, spec.option, purpose, self._copy_files, owner=key, warmup=_inputs_only(spec, warmup)
+                spec.served,
+                spec.option,
+                purpose=f"serves {name}",
+                copy_files=self._copy_files,
+                owner=key,
+                warmup=self._store.warmup(key),
             )
         except SeatrialError as error:
-            self._trouble[key] = _Trouble(TRIES, 0.0, str(error))
+            entry.failures = entry.failures.after(now, 0.0, now)
+            entry.failed = Replica(id="none", state="failed", started_in_s=None, error=error.message)
 
-    def _count_failure(self, key: str, replica: Replica) -> None:
-        failures = self._trouble.get(key, _Trouble()).failures + 1
-        pause = PAUSES_S[min(failures, len(PAUSES_S)) - 1]
-        again_at = time.monotonic() + pause
-        self._trouble[key] = _Trouble(failures, again_at, replica.error, replica.log_tail)
+    def _drop_unowned(self) -> None:
+        owners = set(self._entries)
+        for record in self._backend.records().values():
+            if record.owner is not None and record.owner not in owners and record.state != "draining":
+                self._backend.drain(record.id, 0)
 
-    def _drain(self, records: list[ServerRecord], drain_s: float) -> None:
-        for record in records:
-            if record.drain_until is None:
-                with suppress(NotFound):
-                    self._backend.drain(record.id, drain_s)
-
-    def _end(self, server_id: str) -> None:
-        """Stop a server without holding anything up: it may take seconds to finish its requests."""
-        if server_id in self._stopping:
-            return
-
-        def stop() -> None:
-            try:
-                self._backend.stop(server_id)
-            except NotFound:
-                pass
-            except SeatrialError as error:
-                log.warning("server %s: %s", server_id, error)
-            finally:
-                self._stopping.pop(server_id, None)
-
-        thread = threading.Thread(target=stop, name=f"stop-{server_id}", daemon=True)
-        self._stopping[server_id] = thread
-        thread.start()
-
-    def _servers(self, key: str) -> list[Pair]:
-        return self._backend.owned(key)
-
-    def _tell_news(self, key: str, servers: list[Pair]) -> None:
-        """Tell when what discovery shows of this deployment has changed."""
-        now = ",".join(sorted(str(r.grpc_address) for _, r in servers if r.state == "ready"))
-        if self._shown.get(key, "") != now:
-            self._shown[key] = now
-            self._changed()
-
-    def _deployment(self, key: str) -> Deployment:
-        wanted, servers = self._wanted[key], self._servers(key)
-        trouble = self._trouble.get(key, _Trouble())
-        ready = [r for record, r in servers if _fits((record, r), wanted.spec) and r.state == "ready"]
-        replicas = [replica for _, replica in servers]
-        if trouble.failures >= TRIES and not any(r.state == "failed" for r in replicas):
-            last = {"id": "last", "state": "failed", "error": trouble.error, "log_tail": trouble.log_tail}
-            gone = Replica.model_validate(last)
-            replicas = [*replicas, gone]
-        enough = len(ready) >= wanted.spec.replicas
-        state = "draining" if wanted.dropped else "ready" if enough else "starting"
-        if trouble.failures >= TRIES and not enough and not wanted.dropped:
-            state = "failed"
-        return Deployment.model_validate(
-            {
-                "spec": wanted.spec,
-                "wanted_at_ms": wanted.wanted_at_ms,
-                "state": state,
-                "replicas": tuple(replicas),
-                "error": trouble.error,
-            }
-        )
-
-    def _keep(self, key: str, wanted: Wanted) -> None:
-        self._wanted[key] = wanted
-        atomic_write(self._folder / f"{key}.json", wanted.model_dump_json(indent=1).encode())
-        self._changed()
-
-    def _forget(self, key: str) -> None:
-        del self._wanted[key]
-        self._trouble.pop(key, None)
-        self._shown.pop(key, None)
-        for suffix in ("json", "npz"):
-            (self._folder / f"{key}.{suffix}").unlink(missing_ok=True)
-        self._changed()
+    def _records(self, key: str) -> list[ServerRecord]:
+        return [record for record in self._backend.records().values() if record.owner == key]
 
 
-def _key(model_id: int, environment: str) -> str:
-    return f"{model_id}-{environment}"
+def _fits(record: ServerRecord, spec: DeploymentSpec) -> bool:
+    return record.served == spec.served and record.option == spec.option
 
 
-def _fits(pair: Pair, spec: DeploymentSpec) -> bool:
-    record, replica = pair
-    return record.option == spec.option and replica.state in ("starting", "ready")
+def _note_failure(entry: _Entry, record: ServerRecord, now: float) -> None:
+    ready_at = None if record.started_in_s is None else (record.launched or record.created) + record.started_in_s
+    entry.failures = entry.failures.after(record.created, 0.0 if ready_at is None else now - ready_at, now)
+    entry.failed = record.observed()
 
 
-def _inputs_only(spec: DeploymentSpec, sample: dict[str, Array] | None) -> dict[str, Array] | None:
-    """A sample file may hold expected outputs too."""
-    if sample is None:
-        return None
-    names = {layer.name for layer in spec.served.signature.inputs}
-    return {name: array for name, array in sample.items() if name in names}
+def _endpoints(records: Sequence[ServerRecord]) -> tuple[Endpoint, ...]:
+    ready = (record for record in records if record.state == "ready")
+    return tuple(Endpoint(record.grpc_address, float(record.option.cores)) for record in ready)
+
+
+def _deployment(entry: _Entry, records: Sequence[ServerRecord]) -> Deployment:
+    wanted, replicas = entry.wanted, tuple(record.observed() for record in records)
+    ready = sum(_fits(record, wanted.spec) and record.state == "ready" for record in records)
+    state: Literal["starting", "ready", "draining", "failed"]
+    error = None
+    if wanted.dropped:
+        state = "draining"
+    elif ready >= wanted.spec.replicas:
+        state = "ready"
+    elif entry.failures.gave_up and entry.failed is not None:
+        state, replicas = "failed", (*replicas, entry.failed)
+        error = f"{entry.failures.count} starts in a row failed, the last one: {entry.failed.error}"
+    else:
+        state = "starting"
+    return Deployment(spec=wanted.spec, wanted_at_ms=wanted.wanted_at_ms, state=state, replicas=replicas, error=error)

@@ -36,13 +36,17 @@ def answered_outputs(body: bytes, header_length: int) -> tuple[TensorSpec, ...]:
 
 
 def output_flaw(wanted: Signature, answered: tuple[TensorSpec, ...]) -> str | None:
-    """Why an answer is not one of the signature: a missing layer, another dtype, another number of dimensions."""
+    """Why an answer is not one of the signature: a missing layer, another dtype, another shape."""
     found = {spec.name: spec for spec in answered}
     for spec in wanted.outputs:
         got = found.get(spec.name)
-        if got is None or got.dtype != spec.dtype or len(got.shape) != len(spec.shape):
+        if got is None or got.dtype != spec.dtype or not _fits(spec.shape, got.shape):
             return f"output {spec.name!r}: expected {spec}, got {got or 'nothing'}"
     return None
+
+
+def _fits(wanted: tuple[int, ...], got: tuple[int, ...]) -> bool:
+    return len(wanted) == len(got) and all(w in (-1, g) for w, g in zip(wanted, got, strict=True))
 
 
 def zeros(signature: Signature) -> dict[str, Array]:

@@ -1,60 +1,75 @@
-"""Inference Servers as processes of this machine. What is known of each is on disk: any manager can go on with them."""
+"""The Inference Servers of this machine: started, observed, adopted after a restart, and never left behind."""
 
 from __future__ import annotations
 
-import logging
+import fcntl
 import os
-import secrets
 import shutil
 import threading
 import time
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from seatrial.errors import NotFound, SeatrialError, ServerFailed
+from seatrial.errors import BadInput, Conflict, NotFound, Refused, SeatrialError
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
-from seatrial.serving import processes
 from seatrial.serving.cores import pick_cores
-from seatrial.serving.ports import is_port_clash, pick_ports
-from seatrial.serving.probe import Probe
-from seatrial.serving.record import ServerRecord, read_record, write_record
+from seatrial.serving.ports import PortPool
+from seatrial.serving.processes import end, is_alive, marked
+from seatrial.serving.record import ServerRecord, read_record
+from seatrial.serving.server import Limits, Server
 from seatrial.serving.spec import Replica
-from seatrial.serving.triton_repository import CopyFiles, write_repository
+from seatrial.serving.triton_repository import CopyFiles, config_pbtxt
 from seatrial.serving.tritonserver import TritonInstallation, remove_shared_memory
-from seatrial.tensors import Tensors
-from seatrial.waiting import Deadline, wait_until
-
-log = logging.getLogger(__name__)
-
-START_LIMIT_S = 120.0
-TERM_GRACE_S = 25.0  # tritonserver is told to finish its requests within 20 s
+from seatrial.tensors import from_npz
 
 
 class LocalBackend:
-    """Servers below one folder, a sub-folder each: `server.json`, the Triton model repository, the log.
+    """All Inference Servers below one folder. One backend a folder: a second one raises Conflict.
 
-    Only one manager uses a folder at a time. `adopt` makes it know what a former manager left running.
+    A server belongs to an `owner` or is on trial with a lease. Call `adopt` before anything else.
     """
 
-    def __init__(self, folder: Path, installation: TritonInstallation) -> None:
-        self._folder, self._installation = folder, installation
-        self._lock = threading.RLock()
-        self._records: dict[str, ServerRecord] = {}
-        self._stopping: set[str] = set()
+    def __init__(self, folder: Path, installation: TritonInstallation, *, limits: Limits | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._installation = folder.resolve(), installation
+        self._limits, self._ports = limits or Limits(), PortPool()
+        self._cores = sorted(os.sched_getaffinity(0))
+        self._lock, self._servers = threading.Lock(), dict[str, Server]()
+        self._changed: Callable[[], None] = lambda: None
+        self._claim: int | None = None
 
     def adopt(self) -> None:
-        """Take over the servers found on disk: live ones as they are, half-started ones are started to the end."""
-        for path in sorted(self._folder.iterdir()):
-            record = read_record(path)
-            if record is None or record.process is None:
-                self._remove(path.name, None, grace_s=0.0)
-                continue
-            with self._lock:
-                self._records[record.id] = record
-            if record.started_in_s is None and processes.is_alive(record.process):
-                self._in_thread(record.id, None)
+        """Take over the servers that run, and remove what is left of others: processes, folders, shared memory.
+
+        Raises Conflict while another backend, of this process or another, looks after the folder.
+        """
+        self._claim = _claim(self._folder)
+        for folder in sorted(path for path in self._folder.iterdir() if path.is_dir()):
+            record = read_record(folder)
+            if record is not None and _goes_on(record):
+                self._ports.hold(record.ports)
+                self._servers[record.id] = self._server(record)
+        _remove_strays(self._folder, keep=set(self._servers))
+        for server in self._servers.values():
+            server.adopt()
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called, from any thread, after each change of a server. It must return at once."""
+        self._changed = changed
+
+    def check(self, served: ServedModel, option: HardwareOption, warmup: bytes | None = None) -> None:
+        """Raise Refused when this machine cannot run the model on that option, whatever its files say."""
+        config_pbtxt(served, option)
+        pick_cores(option.cores, self._cores, ())
+        if warmup is None:
+            return
+        sample = from_npz(warmup)
+        for spec in served.signature.inputs:
+            if spec.name not in sample:
+                raise BadInput(spec.name, expected=str(spec), got="nothing in the warm-up sample")
 
     def start_replica(
         self,
@@ -65,196 +80,158 @@ class LocalBackend:
         *,
         owner: str | None = None,
         lease_s: float | None = None,
-        warmup: Tensors | None = None,
+        warmup: bytes | None = None,
     ) -> str:
-        """Start a server and return its id at once; `observe` tells when it is ready or why it failed.
+        """Start one Inference Server and return its id at once; `observe` tells how it goes.
 
-        With `lease_s` it is a trial server, removed when the lease passes. Raises Refused for what cannot be served.
+        `copy_files` is called in another thread. `warmup` is an .npz with one sample's tensors, which each instance
+        must answer before the server is ready. Exactly one of `owner` and `lease_s` is given.
+        Raises Refused when this machine cannot run the model; nothing is left behind then.
         """
-        server_id = f"{served.name}-{served.version}-{secrets.token_hex(4)}"
+        if (owner is None) == (lease_s is None):
+            raise Refused("a server has an owner or, on trial, a lease: exactly one of them")
+        self.check(served, option, warmup)
         with self._lock:
-            taken = {port for record in self._records.values() for port in record.ports.all()}
-            record = ServerRecord(
-                id=server_id,
-                purpose=purpose,
-                owner=owner,
-                served=served,
-                option=option,
-                core_set=pick_cores(
-                    option.cores, sorted(os.sched_getaffinity(0)), [r.core_set for r in self._records.values()]
-                ),
-                ports=pick_ports(taken),
-                lease_until=None if lease_s is None else time.monotonic() + lease_s,
-            )
-            self._records[server_id] = record
-        folder = self._folder / server_id
+            record = self._new_record(served, option, purpose, owner, lease_s)
+            server = self._server(record)
+            self._servers[record.id] = server
         try:
-            folder.mkdir(mode=0o700)
-            write_repository(folder / "repository", served, option, copy_files, warmup)
-            self._spawn(record)
-        except BaseException:
-            self._remove(server_id, None, grace_s=0.0)
-            raise
-        self._in_thread(server_id, warmup)
-        return server_id
+            server.start(copy_files, warmup)
+        except OSError as error:
+            self._forget(record.id, server)
+            raise SeatrialError(f"{purpose}: the server's folder cannot be written: {error}") from error
+        return record.id
 
-    def observe(self, server_id: str) -> Replica:
-        """The server as it is now. Raises NotFound for one that was removed."""
-        record = self._record(server_id)
-        alive = record.process is not None and processes.is_alive(record.process)
-        if record.error is None and record.process is not None and not alive and server_id not in self._stopping:
-            record = self._fail(record, "the server's process ended" + self._status(record))
-        return record.observed()
+    def observe(self, replica_id: str) -> Replica:
+        """The replica as it is now. Raises NotFound once it has been stopped."""
+        return self._find(replica_id).record.observed()
 
-    def owned(self, owner: str) -> list[tuple[ServerRecord, Replica]]:
-        """The servers of one deployment, oldest first."""
+    def records(self) -> Mapping[str, ServerRecord]:
+        """The records of all servers, oldest first."""
         with self._lock:
-            mine = [record for record in self._records.values() if record.owner == owner]
-        found = []
-        for record in mine:
-            with suppress(NotFound):
-                found.append((record, self.observe(record.id)))
-        return found
+            self._servers = {name: server for name, server in self._servers.items() if not server.gone}
+            records = [server.record for server in self._servers.values()]
+        return {record.id: record for record in sorted(records, key=lambda record: record.created)}
 
-    def drain(self, server_id: str, drain_s: float) -> None:
-        """Say that the server gets no new requests; `stop` it when `drain_until` has passed."""
-        with self._lock:
-            record = self._record(server_id)
-            if record.drain_until is None:
-                self._keep(record.model_copy(update={"drain_until": time.monotonic() + drain_s}))
+    def renew(self, replica_id: str, lease_s: float) -> Replica:
+        """Let a trial server live for `lease_s` from now. Raises NotFound, and Conflict for a server with an owner."""
+        server = self._find(replica_id)
+        if server.record.owner is not None:
+            raise Conflict(f"{replica_id} belongs to the deployment {server.record.owner} and has no lease")
+        server.renew(time.monotonic() + lease_s)
+        return server.record.observed()
 
-    def renew(self, server_id: str, lease_s: float) -> None:
-        with self._lock:
-            record = self._record(server_id)
-            self._keep(record.model_copy(update={"lease_until": time.monotonic() + lease_s}))
+    def drain(self, replica_id: str, drain_s: float) -> None:
+        """Take a server out of use now, and end it after `drain_s`. Returns at once. One that is gone is no error."""
+        server = self._servers.get(replica_id)
+        if server is None or server.gone:
+            return
+        if server.record.error is not None:
+            self._forget(replica_id, server)
+        else:
+            server.drain(time.monotonic() + drain_s)
 
-    def stop(self, server_id: str) -> None:
-        """End the server and remove its folder; returns when both are gone. Raises NotFound when they were."""
-        with self._lock:
-            record = self._record(server_id)
-            if server_id in self._stopping:
-                return
-            self._stopping.add(server_id)
-        try:
-            self._remove(server_id, record, grace_s=TERM_GRACE_S)
-        finally:
-            self._stopping.discard(server_id)
+    def stop(self, replica_id: str, grace_s: float = 0.0) -> None:
+        """End a server: when this returns, its processes and its folder are gone. One that is gone is no error.
 
-    def reap(self) -> None:
-        """Remove trial servers whose lease has passed."""
-        with self._lock:
-            late = [r for r in self._records.values() if r.lease_until is not None and r.lease_until < time.monotonic()]
-        for record in late:
-            log.info("trial server %s (%s): its lease has passed", record.id, record.purpose)
-            with suppress(NotFound):
-                self.stop(record.id)
+        `grace_s` is given to requests that it still has, by SIGTERM; with 0 it is killed, which takes milliseconds.
+        """
+        server = self._servers.get(replica_id)
+        if server is not None:
+            self._forget(replica_id, server, grace_s)
 
-    def stop_all(self, *, trials_only: bool) -> None:
+    def reap(self, now: float | None = None) -> list[str]:
+        """Stop the trial servers whose lease has passed at `now` (monotonic seconds). Returns their ids."""
+        moment = time.monotonic() if now is None else now
+        expired = [
+            name for name, record in self.records().items() if record.lease_until and record.lease_until <= moment
+        ]
+        for name in expired:
+            self.stop(name)
+        return expired
+
+    def stop_all(self, *, trials_only: bool, grace_s: float = 0.0) -> None:
         """End every server, or every trial server, side by side; returns when all are gone."""
+        records = self.records().values()
+        self._each([self._servers[r.id] for r in records if r.lease_until or not trials_only], grace_s)
+
+    def close(self, *, stop_servers: bool) -> None:
+        """End this backend: all its servers with it, or none, for the next backend to adopt. Safe to repeat."""
+        self._each(list(self._servers.values()), self._limits.grace_s if stop_servers else None)
         with self._lock:
-            ids = [r.id for r in self._records.values() if r.lease_until is not None or not trials_only]
-        threads = [threading.Thread(target=self._stop_quietly, args=(server_id,)) for server_id in ids]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+            self._servers.clear()
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
 
-    def _stop_quietly(self, server_id: str) -> None:
-        try:
-            self.stop(server_id)
-        except NotFound:
-            pass
-        except SeatrialError as error:
-            log.warning("server %s: %s", server_id, error)
+    def _each(self, servers: list[Server], grace_s: float | None) -> None:
+        """Stop servers side by side, or release them when there is no `grace_s`."""
+        if servers:
+            with ThreadPoolExecutor(max_workers=len(servers)) as pool:
+                ended = [pool.submit(s.release) if grace_s is None else pool.submit(s.stop, grace_s) for s in servers]
+            for future in ended:
+                future.result()
 
-    def _spawn(self, record: ServerRecord) -> ServerRecord:
-        folder = self._folder / record.id
-        command = self._installation.command(folder / "repository", record.served.name, record.ports, record.id)
-        process = processes.spawn(
-            command, self._installation.environment, folder, folder / "server.log", record.core_set
+    def _new_record(
+        self, served: ServedModel, option: HardwareOption, purpose: str, owner: str | None, lease_s: float | None
+    ) -> ServerRecord:
+        now = time.monotonic()
+        taken = [server.record.core_set for server in self._servers.values() if _uses_cores(server)]
+        return ServerRecord(
+            id=f"{served.name}-{served.version}-{uuid.uuid4().hex[:8]}",
+            purpose=purpose,
+            owner=owner,
+            served=served,
+            option=option,
+            core_set=pick_cores(option.cores, self._cores, taken),
+            ports=self._ports.take(),
+            created=now,
+            lease_until=None if lease_s is None else now + lease_s,
         )
-        started = record.model_copy(update={"process": process})
-        self._keep(started)
-        return started
 
-    def _in_thread(self, server_id: str, warmup: Tensors | None) -> None:
-        name = f"start-{server_id}"
-        threading.Thread(target=self._bring_up, args=(server_id, warmup), name=name, daemon=True).start()
+    def _server(self, record: ServerRecord) -> Server:
+        folder = self._folder / record.id
+        return Server(folder, record, self._installation, self._ports, self._limits, lambda: self._changed())
 
-    def _bring_up(self, server_id: str, warmup: Tensors | None) -> None:
-        began = time.monotonic()
-        try:
-            record = self._record(server_id)
-            try:
-                self._wait_ready(record, warmup)
-            except ServerFailed:
-                if not is_port_clash(processes.log_tail(self._folder / server_id / "server.log")):
-                    raise
-                record = self._elsewhere(record)
-                self._wait_ready(record, warmup)
-        except NotFound:
-            return
-        except SeatrialError as error:
-            with suppress(NotFound):
-                self._fail(self._record(server_id), str(error))
-            return
-        with self._lock, suppress(NotFound):
-            took = round(time.monotonic() - began, 2)
-            self._keep(self._record(server_id).model_copy(update={"started_in_s": took}))
-            log.info("server %s (%s) is ready after %.1f s", server_id, record.purpose, took)
+    def _find(self, replica_id: str) -> Server:
+        server = self._servers.get(replica_id)
+        if server is None or server.gone:
+            raise NotFound(f"no Inference Server {replica_id}", replica=replica_id)
+        return server
 
-    def _wait_ready(self, record: ServerRecord, warmup: Tensors | None) -> None:
-        with Probe(f"127.0.0.1:{record.ports.http}", record.id, record.served) as probe:
-
-            def ready() -> bool:
-                current = self._record(record.id)
-                if current.process is None or not processes.is_alive(current.process):
-                    raise ServerFailed("the server ended before its model was ready" + self._status(current))
-                return probe.is_ready()
-
-            wait_until(ready, Deadline.after(START_LIMIT_S), "the model is ready", longest_s=0.1)
-            probe.warm_up(warmup, START_LIMIT_S)
-
-    def _elsewhere(self, record: ServerRecord) -> ServerRecord:
-        """Start once more on other ports."""
+    def _forget(self, replica_id: str, server: Server, grace_s: float = 0.0) -> None:
+        server.stop(grace_s)
         with self._lock:
-            taken = {port for known in self._records.values() for port in known.ports.all()}
-            moved = record.model_copy(update={"ports": pick_ports(taken), "process": None})
-        processes.end(record.process, self._folder / record.id, 0.0)
-        return self._spawn(moved)
+            self._servers.pop(replica_id, None)
 
-    def _fail(self, record: ServerRecord, reason: str) -> ServerRecord:
-        """A failed server keeps its record, for its reason and its log; its processes are ended."""
-        tail = processes.log_tail(self._folder / record.id / "server.log")
-        failed = record.model_copy(update={"error": reason, "log_tail": tail})
-        with self._lock:
-            if record.id not in self._records or record.id in self._stopping:
-                return failed
-            self._keep(failed)
-        log.warning("server %s (%s) failed: %s", record.id, record.purpose, reason)
-        processes.end(record.process, self._folder / record.id, 0.0)
-        return failed
 
-    def _status(self, record: ServerRecord) -> str:
-        status = processes.exit_status(record.process) if record.process else None
-        return "" if status is None else f" (status {status})"
+def _remove_strays(folder: Path, keep: set[str]) -> None:
+    """End and remove every server below `folder` but those in `keep`, also processes whose own folder is gone."""
+    running = {found for _, found in marked() if found.parent == folder}
+    on_disk = {path for path in folder.iterdir() if path.is_dir()}
+    strays = sorted(path for path in running | on_disk if path.name not in keep)
+    for path in strays:
+        end(None, path, grace_s=0)
+        remove_shared_memory(path.name)
+        shutil.rmtree(path, ignore_errors=True)
 
-    def _record(self, server_id: str) -> ServerRecord:
-        with self._lock:
-            if server_id not in self._records:
-                raise NotFound(f"no Inference Server {server_id!r}", server=server_id)
-            return self._records[server_id]
 
-    def _keep(self, record: ServerRecord) -> None:
-        with self._lock:
-            if record.id in self._records:
-                self._records[record.id] = record
-                write_record(self._folder / record.id, record)
+def _goes_on(record: ServerRecord) -> bool:
+    """Whether a server found on disk is worth adopting: it runs, and its lease, if it has one, has not passed."""
+    running = record.error is None and record.process is not None and is_alive(record.process)
+    return running and (record.lease_until is None or record.lease_until > time.monotonic())
 
-    def _remove(self, server_id: str, record: ServerRecord | None, grace_s: float) -> None:
-        folder = self._folder / server_id
-        processes.end(record.process if record else None, folder, grace_s)
-        remove_shared_memory(server_id)
-        with self._lock:
-            self._records.pop(server_id, None)
-        shutil.rmtree(folder, ignore_errors=True)
+
+def _uses_cores(server: Server) -> bool:
+    return not server.gone and server.record.error is None
+
+
+def _claim(folder: Path) -> int:
+    """Hold the folder for this backend: the kernel gives it free when the process ends, however it ends."""
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise Conflict(f"another Inference Manager looks after the servers in {folder}") from error
+    return handle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Collection
+import threading
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,25 +30,38 @@ class Ports(BaseModel):
         return (self.http, self.grpc, self.metrics)
 
 
-def pick_ports(taken: Collection[int]) -> Ports:
-    """Three ports that are not in `taken` and that nothing listens on now. Raises ServerFailed when there are none.
+class PortPool:
+    """Gives ports to the replicas of one backend; two of them never get the same. Usable from many threads."""
 
-    The caller holds a lock and adds the ports to `taken`, so its own replicas never meet. A stranger may still bind
-    one before the server does; then the server ends and says so (`is_port_clash`), and others are tried.
-    """
-    found: list[int] = []
-    for _ in range(_TRIES):
-        port = random.choice(PORTS)
-        if port not in taken and port not in found and _is_free(port):
-            found.append(port)
-        if len(found) == 3:
-            return Ports(http=found[0], grpc=found[1], metrics=found[2])
-    raise ServerFailed(f"no three free ports on {HOST} in {PORTS.start}–{PORTS.stop - 1} after {_TRIES} tries")
+    def __init__(self) -> None:
+        self._lock, self._taken = threading.Lock(), set[int]()
 
+    def take(self) -> Ports:
+        """Three ports that nobody here has and nothing listens on. Raises ServerFailed when there are none.
 
-def is_port_clash(log: Collection[str]) -> bool:
-    """Whether a tritonserver's log says that it ended because one of its ports was taken."""
-    return any("failed to start" in line and "already in use" in line for line in log)
+        A stranger may still bind one before the server does; then the server ends and its log says so
+        (`triton_log.is_port_clash`), and the replica takes others.
+        """
+        with self._lock:
+            found: list[int] = []
+            for _ in range(_TRIES):
+                port = random.choice(PORTS)
+                if port not in self._taken and port not in found and _is_free(port):
+                    found.append(port)
+                if len(found) == 3:
+                    self._taken.update(found)
+                    return Ports(http=found[0], grpc=found[1], metrics=found[2])
+        raise ServerFailed(f"no three free ports on {HOST} in {PORTS.start}–{PORTS.stop - 1} after {_TRIES} tries")
+
+    def hold(self, ports: Ports) -> None:
+        """Take the ports of a server that runs already."""
+        with self._lock:
+            self._taken.update(ports.all())
+
+    def release(self, ports: Ports) -> None:
+        """Give ports back. Safe to repeat."""
+        with self._lock:
+            self._taken.difference_update(ports.all())
 
 
 def _is_free(port: int) -> bool:

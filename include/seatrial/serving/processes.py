@@ -126,18 +126,6 @@ def core_sets(folder: Path) -> set[tuple[int, ...]]:
     return found
 
 
-def log_tail(log: Path, lines: int = 30, width: int = 400) -> tuple[str, ...]:
-    """The last lines of a tritonserver's log that say something: no blank ones, no drawn tables, none too long."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 64 * 1024))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return ()
-    spoken = [line.rstrip() for line in text.splitlines() if line.strip() and line[0] not in "+|"]
-    return tuple("".join(c for c in line[:width] if c.isprintable()) for line in spoken[-lines:])
-
-
 def _terminate(process: ProcessId) -> None:
     with suppress(psutil.NoSuchProcess):
         server = psutil.Process(process.pid)  # remembers which process it is, so the signal cannot meet another one

@@ -15,12 +15,16 @@ from seatrial.serving.spec import Replica
 from seatrial.storage.local import atomic_write
 
 FILE = "server.json"
+LOG = "server.log"
+WARMUP = "warmup.npz"
+REPOSITORY = "repository"
 
 
 class ServerRecord(BaseModel):
     """One Inference Server. Moments are seconds on the machine's monotonic clock, which all processes share: after a
     reboot they mean nothing, but then no process is found again either.
 
+    `created` is when it was asked for, `launched` when its process was started.
     A server belongs to an `owner` (a deployment) or has a lease (`lease_until`): it is on trial, and removed when the
     lease passes. It is failed with `error`, else draining with `drain_until`, else ready with `started_in_s`.
     """
@@ -34,7 +38,9 @@ class ServerRecord(BaseModel):
     option: HardwareOption
     core_set: tuple[int, ...]
     ports: Ports
+    created: float = 0.0
     process: ProcessId | None = None
+    launched: float | None = None
     started_in_s: float | None = None
     lease_until: float | None = None
     drain_until: float | None = None
@@ -43,21 +49,26 @@ class ServerRecord(BaseModel):
 
     def observed(self) -> Replica:
         """The record as the API shows it. Addresses are shown once the server has a process."""
-        state, ports = self._state(), self.ports if self.process and not self.error else None
+        running = self.process if self.error is None else None
         return Replica(
             id=self.id,
-            state=state,
-            pid=self.process.pid if self.process and not self.error else None,
-            grpc_address=f"{HOST}:{ports.grpc}" if ports else None,
-            http_address=f"{HOST}:{ports.http}" if ports else None,
-            metrics_address=f"{HOST}:{ports.metrics}" if ports else None,
+            state=self.state,
+            pid=running.pid if running else None,
+            grpc_address=self.grpc_address if running else None,
+            http_address=f"{HOST}:{self.ports.http}" if running else None,
+            metrics_address=f"{HOST}:{self.ports.metrics}" if running else None,
             core_set=self.core_set,
             started_in_s=self.started_in_s,
             error=self.error,
             log_tail=self.log_tail,
         )
 
-    def _state(self) -> Literal["starting", "ready", "draining", "failed"]:
+    @property
+    def grpc_address(self) -> str:
+        return f"{HOST}:{self.ports.grpc}"
+
+    @property
+    def state(self) -> Literal["starting", "ready", "draining", "failed"]:
         if self.error is not None:
             return "failed"
         if self.drain_until is not None:

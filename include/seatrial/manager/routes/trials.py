@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from seatrial.errors import NotFound, Refused
+from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.manager.composition import InferenceManager
 from seatrial.manager.routes.common import Body, Manager, upload_folder
@@ -57,10 +57,7 @@ def renew(trial_id: str, wanted: LeaseRequest, manager: Manager) -> Replica:
 @router.delete("/trial-servers/{trial_id}", status_code=204)
 def stop(trial_id: str, manager: Manager) -> Response:
     """Answers when the server is gone; a server that is gone already is no error."""
-    try:
-        manager.backend.stop(trial_id)
-    except NotFound:
-        return Response(status_code=204)
+    manager.backend.stop(trial_id)
     return Response(status_code=204)
 
 

@@ -1,0 +1,46 @@
+"""What a tritonserver's log says. Reading the file apart, pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_NOTE = re.compile(r'^E\d{4} \S+ +\d+ \S+\] +"?(?P<text>.*?)"? *$')
+
+
+def log_tail(log: Path, lines: int = 30) -> tuple[str, ...]:
+    """The last lines of a log that say something, see `telling`. An unreadable log has none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 64 * 1024))
+            return telling(file.read().decode(errors="replace"))[-lines:]
+    except OSError:
+        return ()
+
+
+def telling(text: str, width: int = 400) -> tuple[str, ...]:
+    """The lines without blank ones and drawn tables, cut to `width`, without control characters."""
+    spoken = (line.rstrip() for line in text.splitlines())
+    kept = (line for line in spoken if line and line[0] not in "+|")
+    return tuple("".join(character for character in line[:width] if character.isprintable()) for line in kept)
+
+
+def reason(tail: Sequence[str]) -> str:
+    """The line that says best why a server ended: the one it ended with, else the last error, else the last line.
+
+    >>> reason(["E1123 14:31:01.09 8353 main.cc:293] \\"failed to start Metrics service\\"", "Bye."])
+    'failed to start Metrics service'
+    """
+    for line in reversed(tail):
+        if line.startswith("error: "):
+            return line.removeprefix("error: ")
+    for line in reversed(tail):
+        if found := _NOTE.match(line):
+            return found["text"]
+    return tail[-1] if tail else "it left no log"
+
+
+def is_port_clash(tail: Sequence[str]) -> bool:
+    """Whether the server ended because one of its ports was taken."""
+    return any("failed to start" in line and "already in use" in line for line in tail)

@@ -1,0 +1,395 @@
+"""Servers and deployments with a real tritonserver: started, replaced, adopted, drained, and never left behind."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from seatrial.client.transport import GrpcTransport, encode
+from seatrial.errors import BadInput, Conflict, NotFound, Refused
+from seatrial.hardware import HardwareOption
+from seatrial.served_model import ServedModel
+from seatrial.serving.deployments import Deployments
+from seatrial.serving.local import LocalBackend
+from seatrial.serving.processes import members
+from seatrial.serving.server import STUB, Limits
+from seatrial.serving.spec import Deployment, DeploymentSpec, Replica
+from seatrial.serving.tritonserver import TritonInstallation
+from seatrial.tensors import Signature, TensorSpec, to_npz
+from seatrial.waiting import Deadline, wait_until
+from tests.models import tiny_onnx
+
+ONE = HardwareOption.model_validate({"name": "cpu-1x1"})
+OTHER = HardwareOption.model_validate({"name": "cpu-1x1-other"})
+LAYER = ("FP32", (-1, 4))
+Copy = Callable[[Mapping[str, str], Path], None]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> TritonInstallation:
+    return TritonInstallation.find(None, tmp_path_factory.mktemp("triton"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_onnx(tmp_path_factory.mktemp("model") / "model.onnx")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """Where the servers' folders are. Whatever a test leaves running below it is a failure, and is killed."""
+    yield tmp_path
+    left = [process for folder in (tmp_path / "servers").glob("*") for process in members(folder)]
+    for process in left:
+        process.kill()
+    assert left == [], "a test's servers outlived it"
+
+
+def served(model: Path) -> ServedModel:
+    return ServedModel(
+        name="tiny",
+        version=1,
+        format="onnx",
+        main_file="model.onnx",
+        files={"model.onnx": hashlib.sha256(model.read_bytes()).hexdigest()},
+        signature=Signature((TensorSpec("x", *LAYER),), (TensorSpec("y", *LAYER),)),
+    )
+
+
+def copying(model: Path) -> Copy:
+    def copy(files: Mapping[str, str], folder: Path) -> None:
+        for path in files:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(model, folder / path)
+
+    return copy
+
+
+@contextmanager
+def backend_in(
+    home: Path, installation: TritonInstallation, *, stop_servers: bool = True, limits: Limits | None = None
+) -> Iterator[LocalBackend]:
+    backend = LocalBackend(home / "servers", installation, limits=limits)
+    backend.adopt()
+    try:
+        yield backend
+    finally:
+        backend.close(stop_servers=stop_servers)
+
+
+class Running:
+    """Deployments of `tiny` as version with model id 1, and every set of endpoints that was ever told of."""
+
+    def __init__(self, home: Path, installation: TritonInstallation, model: Path) -> None:
+        self.told: list[tuple[str, ...]] = []
+        self.backend = LocalBackend(home / "servers", installation)
+        self.deployments = Deployments(
+            self.backend, home / "wanted", copy_files=copying(model), changed=self._tell, interval_s=0.1, drain_s=0.5
+        )
+        self._served = served(model)
+        self.deployments.start()
+
+    def _tell(self) -> None:
+        self.told.append(self.addresses())
+
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(endpoint.address for endpoint in self.deployments.endpoints(1))
+
+    def want(self, replicas: int = 1, option: HardwareOption = ONE) -> None:
+        spec = DeploymentSpec(model_id=1, served=self._served, option=option, replicas=replicas)
+        self.deployments.want(spec, to_npz({"x": np.ones((1, 4), np.float32)}))
+
+    def is_now(self, state: str, replicas: int) -> Deployment:
+        def settled() -> Deployment | None:
+            found = self.deployments.get(1)
+            whole = found is not None and found.state == state and len(found.replicas) == replicas
+            return found if whole else None
+
+        return wait_until(settled, Deadline.after(60), f"the deployment is {state} with {replicas} replica(s)")
+
+
+@pytest.fixture
+def running(home: Path, installation: TritonInstallation, model: Path) -> Iterator[Running]:
+    found = Running(home, installation, model)
+    yield found
+    found.deployments.close(stop_servers=True)
+
+
+def state_of(backend: LocalBackend, replica_id: str, state: str) -> Replica:
+    def reached() -> Replica | None:
+        replica = backend.observe(replica_id)
+        return replica if replica.state == state else None
+
+    return wait_until(reached, Deadline.after(60), f"server {replica_id} is {state}")
+
+
+def answers(address: str) -> bool:
+    with GrpcTransport() as transport:
+        outputs = transport.send(address, encode("tiny", 1, {"x": np.ones((1, 4), np.float32)}), 10.0)
+    return bool(np.array_equal(outputs["y"], np.full((1, 4), 2.0, np.float32)))
+
+
+def test_a_trial_server_answers_on_its_core_and_is_gone_after_stop(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    with backend_in(home, installation) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
+        replica = state_of(backend, server, "ready")
+        assert replica.grpc_address is not None
+        assert replica.pid is not None
+        assert answers(replica.grpc_address)
+        assert len(replica.core_set) == 1
+        folder = home / "servers" / server
+        assert {tuple(os.sched_getaffinity(process.pid)) for process in members(folder)} == {replica.core_set}
+        assert STUB in {process.name() for process in members(folder)}
+        backend.stop(server)
+        assert members(folder) == []
+        assert not folder.exists()
+        assert list(Path("/dev/shm").glob(f"*{server}*")) == []
+        with pytest.raises(NotFound):
+            backend.observe(server)
+        backend.stop(server)
+
+
+def test_a_truncated_model_fails_with_the_log_and_leaves_no_process(
+    home: Path, installation: TritonInstallation, model: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(model.read_bytes()[:-20])
+    with backend_in(home, installation) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copying(broken), lease_s=60)
+        replica = state_of(backend, server, "failed")
+        assert "onnx" in "\n".join(replica.log_tail).lower()
+        assert replica.error is not None
+        assert "\n" not in replica.error
+        assert (replica.pid, replica.grpc_address) == (None, None)
+        assert members(home / "servers" / server) == []
+
+
+def test_a_model_that_answers_otherwise_than_its_signature_is_not_ready(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    lying = served(model).model_copy(
+        update={"signature": Signature((TensorSpec("x", *LAYER),), (TensorSpec("y", "FP32", (-1, 5)),))}
+    )
+    with backend_in(home, installation) as backend:
+        sample = to_npz({"x": np.ones((1, 4), np.float32)})
+        server = backend.start_replica(lying, ONE, "a test", copying(model), lease_s=60, warmup=sample)
+        assert "'y'" in (state_of(backend, server, "failed").error or "")
+
+
+def test_what_this_machine_cannot_run_is_refused_before_anything_starts(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    many = HardwareOption.model_validate({"name": "cpu-999", "cores": 999})
+    gpu = HardwareOption.model_validate({"name": "t4", "device": "gpu", "gpu": "T4"})
+    with backend_in(home, installation) as backend:
+        for option in (many, gpu):
+            with pytest.raises(Refused):
+                backend.start_replica(served(model), option, "a test", copying(model), lease_s=60)
+        with pytest.raises(BadInput, match="'x'"):
+            backend.start_replica(
+                served(model), ONE, "a test", copying(model), lease_s=60, warmup=to_npz({"z": np.ones(1)})
+            )
+        assert backend.records() == {}
+        assert [path.name for path in (home / "servers").iterdir()] == [".lock"]
+
+
+def test_a_lease_that_passes_ends_its_server_and_no_other(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    with backend_in(home, installation) as backend:
+        late = backend.start_replica(served(model), ONE, "late", copying(model), lease_s=1000)
+        renewed = backend.start_replica(served(model), ONE, "renewed", copying(model), lease_s=1000)
+        for server in (late, renewed):
+            state_of(backend, server, "ready")
+        backend.renew(renewed, 3000)
+        now = backend.records()[late].created
+        assert backend.reap(now + 500) == []
+        assert backend.reap(now + 2000) == [late]
+        assert members(home / "servers" / late) == []
+        assert list(backend.records()) == [renewed]
+
+
+def test_a_port_taken_between_choice_and_start_is_replaced(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    strangers: list[socket.socket] = []
+    with backend_in(home, installation) as backend:
+        known = threading.Event()
+
+        def take_the_port(files: Mapping[str, str], folder: Path) -> None:
+            known.wait(30)
+            (record,) = backend.records().values()
+            strangers.append(socket.create_server(("127.0.0.1", record.ports.grpc)))
+            copying(model)(files, folder)
+
+        server = backend.start_replica(served(model), ONE, "a test", take_the_port, lease_s=60)
+        before = backend.records()[server].ports
+        known.set()
+        replica = state_of(backend, server, "ready")
+        assert backend.records()[server].ports.grpc != before.grpc
+        assert replica.grpc_address is not None
+        assert answers(replica.grpc_address)
+    strangers[0].close()
+
+
+def test_a_server_that_stops_answering_is_failed_and_killed(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    with backend_in(home, installation, limits=Limits(silent_s=2.5)) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
+        replica = state_of(backend, server, "ready")
+        assert replica.pid is not None
+        psutil.Process(replica.pid).suspend()
+        failed = state_of(backend, server, "failed")
+        assert "has not answered" in (failed.error or "")
+        assert members(home / "servers" / server) == []
+
+
+def test_one_backend_a_folder(home: Path, installation: TritonInstallation) -> None:
+    with backend_in(home, installation):
+        with pytest.raises(Conflict, match="another Inference Manager"):
+            LocalBackend(home / "servers", installation).adopt()
+    with backend_in(home, installation):
+        pass
+
+
+def test_processes_and_folders_that_nothing_knows_are_removed_on_adoption(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    with backend_in(home, installation, stop_servers=False) as backend:
+        forgotten = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=600)
+        state_of(backend, forgotten, "ready")
+    assert len(members(home / "servers" / forgotten)) >= 2, "the backend left it running"
+    shutil.rmtree(home / "servers" / forgotten)
+    (home / "servers" / "half-written").mkdir()
+    with backend_in(home, installation) as backend:
+        assert backend.records() == {}
+        assert members(home / "servers" / forgotten) == []
+        assert not (home / "servers" / "half-written").exists()
+
+
+def test_another_manager_goes_on_with_the_same_servers(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    first = Running(home, installation, model)
+    first.want()
+    before = first.is_now("ready", 1)
+    first.deployments.close(stop_servers=False)
+    second = Running(home, installation, model)
+    try:
+        after = second.is_now("ready", 1)
+        assert after.replicas[0] == before.replicas[0]
+        assert answers(second.addresses()[0])
+    finally:
+        second.deployments.close(stop_servers=True)
+
+
+def test_a_server_half_started_by_a_manager_is_started_to_the_end_by_the_next(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    first = Running(home, installation, model)
+    first.want()
+    wait_until(
+        lambda: any(record.process for record in first.backend.records().values()), Deadline.after(30), "a process"
+    )
+    first.deployments.close(stop_servers=False)
+    (half,) = (home / "servers").glob("tiny-*")
+    second = Running(home, installation, model)
+    try:
+        assert second.is_now("ready", 1).replicas[0].id == half.name
+    finally:
+        second.deployments.close(stop_servers=True)
+
+
+def _triton(deployment: Deployment, home: Path) -> psutil.Process:
+    return psutil.Process(deployment.replicas[0].pid)
+
+
+def _python_instance(deployment: Deployment, home: Path) -> psutil.Process:
+    folder = home / "servers" / deployment.replicas[0].id
+    return next(process for process in members(folder) if process.name() == STUB)
+
+
+@pytest.mark.parametrize("victim", [_triton, _python_instance])
+def test_a_killed_process_of_a_deployment_is_replaced(
+    running: Running, home: Path, victim: Callable[[Deployment, Path], psutil.Process]
+) -> None:
+    running.want()
+    before = running.is_now("ready", 1)
+    victim(before, home).send_signal(signal.SIGKILL)
+    old = before.replicas[0].grpc_address
+    wait_until(lambda: running.addresses() and old not in running.addresses(), Deadline.after(60), "another server")
+    assert running.is_now("ready", 1).replicas[0].id != before.replicas[0].id
+    assert answers(running.addresses()[0])
+    assert () in running.told, "an endpoint that does not answer is taken away before its successor is there"
+    assert members(home / "servers" / before.replicas[0].id) == []
+
+
+def test_scaling_up_and_down_never_leaves_no_endpoint(running: Running) -> None:
+    running.want(1)
+    (first,) = running.is_now("ready", 1).replicas
+    del running.told[:-1]
+    running.want(2)
+    running.is_now("ready", 2)
+    assert len(running.addresses()) == 2
+    assert all(answers(address) for address in running.addresses())
+    running.want(1)
+    assert running.is_now("ready", 1).replicas[0].id == first.id, "the newest one goes"
+    assert all(running.told)
+
+
+def test_another_hardware_option_is_ready_before_the_old_server_drains(running: Running) -> None:
+    running.want(1)
+    running.is_now("ready", 1)
+    old = running.addresses()
+    del running.told[:-1]
+    running.want(1, OTHER)
+    wait_until(lambda: running.addresses() not in (old, ()), Deadline.after(60), "the endpoint has moved")
+    running.is_now("ready", 1)
+    assert running.addresses() != old
+    assert all(running.told), "there was no moment without an endpoint"
+
+
+def test_a_dropped_deployment_has_no_endpoint_at_once_and_no_server_in_the_end(running: Running, home: Path) -> None:
+    running.want()
+    (replica,) = running.is_now("ready", 1).replicas
+    running.deployments.drop(1, drain_s=0.5)
+    assert running.addresses() == ()
+    wait_until(lambda: running.deployments.get(1) is None, Deadline.after(60), "it is forgotten")
+    assert members(home / "servers" / replica.id) == []
+    assert list((home / "wanted").iterdir()) == []
+
+
+def test_a_deployment_that_cannot_start_is_failed_with_the_log_and_recovers_when_asked_again(
+    home: Path, installation: TritonInstallation, model: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "changing.onnx"
+    file.write_bytes(model.read_bytes()[:-20])
+    running = Running(home, installation, file)
+    try:
+        running.want()
+        failed = wait_until(
+            lambda: next((d for d in running.deployments.all() if d.state == "failed"), None),
+            Deadline.after(60),
+            "it is given up",
+        )
+        assert "3 starts in a row failed" in (failed.error or "")
+        assert any(replica.log_tail for replica in failed.replicas)
+        file.write_bytes(model.read_bytes())
+        running.want()
+        running.is_now("ready", 1)
+    finally:
+        running.deployments.close(stop_servers=True)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from seatrial.serving.triton_log import is_port_clash, log_tail, reason, telling
+
+FAILED = """\
+I1123 14:31:01.088 8353 server.cc:600]
++---------+------+
+| Backend | Path |
++---------+------+
+E1123 14:31:01.090 8353 model_repository_manager.cc:1460] "failed to load 'tiny' version 1: Internal: bad file"
+I1123 14:31:01.100 8353 server.cc:312] "Waiting for in-flight requests to complete."
+"""
+
+
+def test_tables_and_blank_lines_say_nothing() -> None:
+    assert [line.split("] ")[-1][:8] for line in telling(FAILED)[1:]] == ['"failed ', '"Waiting']
+
+
+def test_the_reason_is_what_it_ended_with_else_the_last_error_else_the_last_line() -> None:
+    assert (
+        reason([*telling(FAILED), "error: creating server: Internal - failed"]) == "creating server: Internal - failed"
+    )
+    assert reason(telling(FAILED)) == "failed to load 'tiny' version 1: Internal: bad file"
+    assert reason(["Bye."]) == "Bye."
+    assert reason([]) == "it left no log"
+
+
+def test_control_characters_and_endless_lines_do_not_reach_a_person() -> None:
+    (line,) = telling("\x1b[31mred" + "x" * 10_000)
+    assert line.startswith("[31mred")
+    assert len(line) <= 400
+
+
+def test_only_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("first\n" + "line\n" * 50_000 + "last\n")
+    assert log_tail(log, lines=2) == ("line", "last")
+    assert log_tail(tmp_path / "none") == ()
+
+
+def test_a_taken_port_is_told_from_other_failures() -> None:
+    assert is_port_clash(["E1 1:1:1 1 m.cc:2] \"failed to start HTTP service: Socket '1' already in use \""])
+    assert not is_port_clash(telling(FAILED))
