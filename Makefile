@@ -72,6 +72,7 @@ clean: ## remove the environments and all state
 	$(UV) venv -q --clear --python "$(PYTHON)" .venv-manager
 	$(UV) pip sync -q --python .venv-manager --require-hashes requirements-manager.txt
 	$(UV) pip install -q --python .venv-manager --no-deps --no-build-isolation -e .
+	@.venv-manager/bin/python -m quickstart.libpython .venv-manager/lib
 	@touch $@
 
 $(EXAMPLES)/.ready: requirements-examples.txt .venv-tools/.ready

@@ -47,8 +47,11 @@ class Children:
         self._started.append((name, process, stop))
         return process
 
-    def stop(self, tell: Callable[[str], None], patience_s: float = 30.0) -> None:
-        """Ask each child to end, the last started first; then end what is left below us. Returns when all are gone."""
+    def stop(self, tell: Callable[[str], None], patience_s: float = 15.0) -> None:
+        """Ask each child to end, the last started first; then end what is left below us. Returns when all are gone.
+
+        Airflow waits for its running task as long as it is let; a task may be killed at any line, so that is not long.
+        """
         for name, process, wish in reversed(self._started):
             if process.poll() is None:
                 tell(f"stopping {name}")
@@ -71,7 +74,7 @@ class Children:
         return prepare
 
 
-def _end_descendants(patience_s: float = 10.0) -> None:
+def _end_descendants(patience_s: float = 15.0) -> None:
     for ask in (psutil.Process.terminate, psutil.Process.kill):
         left = psutil.Process().children(recursive=True)
         for process in left:

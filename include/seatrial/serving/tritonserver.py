@@ -20,6 +20,8 @@ from seatrial.serving.ports import HOST, Ports
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "CUDA_VISIBLE_DEVICES", "CUDA_MPS_PIPE_DIRECTORY")
 """What a server sees of the manager's environment. No more: a token in there is none of a model's business."""
 
+LIBPYTHON = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
+
 CLOSED_APIS = "model-repository,shared-memory,logging,trace"
 """Protocols that no caller needs here; they could unload the model, or have the server write files."""
 
@@ -120,20 +122,24 @@ def _build(target: Path, backend: Path, stub: Path) -> None:
                 raise
 
 
+def find_libpython() -> Path | None:
+    """The libpython of our own Python, or the one that was put into this virtual environment; None without one."""
+    multiarch = sysconfig.get_config_var("MULTIARCH") or ""
+    own = (sysconfig.get_config_var("LIBDIR") or "", f"{sys.base_prefix}/lib", f"/usr/lib/{multiarch}", "/usr/lib64")
+    places = (Path(sys.prefix, "lib", LIBPYTHON), *(Path(place, LIBPYTHON) for place in own if place))
+    return next((place for place in places if place.exists()), None)
+
+
 def _own_libpython(folder: Path) -> Path:
     """A folder that holds the libpython of our own Python alone: the stub is linked to it, and the folder it comes
     from may hold other libraries that must not shadow those of the runtimes. Raises ServerFailed without one."""
-    name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
-    multiarch = sysconfig.get_config_var("MULTIARCH") or ""
-    places = [sysconfig.get_config_var("LIBDIR") or "", f"{sys.base_prefix}/lib", f"/usr/lib/{multiarch}", "/usr/lib64"]
-    found = next((Path(place, name) for place in places if place and Path(place, name).exists()), None)
+    found = find_libpython()
     if found is None:
         raise ServerFailed(
-            f"Triton's python backend needs {name}, which this Python ({sys.base_prefix}) does not bring: "
-            f"install it (Debian: apt-get install libpython{sys.version_info.major}.{sys.version_info.minor})",
-            looked_in=places,
+            f"Triton's python backend needs {LIBPYTHON}, which this Python ({sys.base_prefix}) does not bring: "
+            f"install it (Debian: apt-get install libpython{sys.version_info.major}.{sys.version_info.minor})"
         )
-    link = folder / name
+    link = folder / LIBPYTHON
     if not (link.is_symlink() and link.readlink() == found):
         folder.mkdir(parents=True, exist_ok=True)
         fresh = folder / f".{secrets.token_hex(4)}"
