@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,7 +60,7 @@ class StepsView:
             self._live.stop()
 
     def update(self, tasks: Sequence[Mapping[str, Any]]) -> None:
-        rows = rows_of(tasks)
+        rows = rows_of(tasks, time.time())
         if self._live:
             table = Table.grid(padding=(0, 2))
             for row in rows:
@@ -72,8 +73,9 @@ class StepsView:
                 self._console.print(f"  {row['mark']} {row['title']:<18} {row['option']:<10} {row['seconds']}")
 
 
-def rows_of(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row for each step, or for each option of a mapped one, in the order of the work (pure)."""
+def rows_of(tasks: Sequence[Mapping[str, Any]], now: float) -> list[dict[str, Any]]:
+    """One row for each step, or for each option of a mapped one, in the order of the work (pure). `now`: seconds since
+    1970; a running step shows how long it has been at it."""
     rows = []
     for name, title in STEPS.items():
         found = sorted((t for t in tasks if t["task_id"] == name), key=lambda t: int(t["map_index"]))
@@ -83,16 +85,23 @@ def rows_of(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 {
                     "key": f"{name}[{task['map_index']}]",
                     "title": title,
-                    "option": str(task.get("rendered_map_index") or ""),
+                    "option": _option(task),
                     "mark": MARKS.get(str(state), WAITING),
-                    "seconds": _seconds(task),
+                    "seconds": _seconds(task, now),
                     "over": state in ("success", "failed", "skipped", "upstream_failed"),
                 }
             )
     return rows
 
 
-def _seconds(task: Mapping[str, Any]) -> str:
-    if not task.get("start_date") or not task.get("end_date"):
+def _option(task: Mapping[str, Any]) -> str:
+    """Airflow knows the option's name once its task has begun; until then it counts them."""
+    name = str(task.get("rendered_map_index") or "")
+    return f"option {int(name) + 1}" if name.isdigit() else name
+
+
+def _seconds(task: Mapping[str, Any], now: float) -> str:
+    if not task.get("start_date"):
         return ""
-    return f"{seconds_of(task['end_date']) - seconds_of(task['start_date']):5.1f} s"
+    end = seconds_of(task["end_date"]) if task.get("end_date") else now
+    return f"{max(0.0, end - seconds_of(task['start_date'])):5.1f} s"
