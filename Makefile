@@ -46,7 +46,7 @@ test-unit: .venv-manager/.ready ## the pure halves, in seconds
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt
-	$(UV) pip compile -q pyproject.toml --extra manager --extra test --python-version 3.11 --generate-hashes --no-header -o requirements-manager.txt
+	$(UV) pip compile -q pyproject.toml --extra manager --extra manager-test --python-version 3.11 --generate-hashes --no-header -o requirements-manager.txt
 	$(UV) pip compile -q requirements-tools.in --python-version 3.11 --generate-hashes --no-header -o requirements-tools.txt
 	$(UV) pip compile -q requirements-examples.in --no-deps --python-version 3.11 --generate-hashes --no-header -o requirements-examples.txt
 
