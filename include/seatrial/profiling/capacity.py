@@ -62,7 +62,7 @@ def measure_capacity(bench: Bench) -> Capacity:
     bench.progress(f"saturation: {mu:.1f} requests/s")
     predicted = highest_rate(_service_s(idle, mu, bench.instances), bench.instances, bench.limit_s, *_percentile(bench))
     if predicted > 0:
-        verified = _open(bench, 0.95 * predicted)
+        verified = _repeated(bench, 0.95 * predicted)
         if _holds(bench, verified):
             bench.progress(f"verified {verified.rate:.1f} requests/s: p99 {verified.percentile_ms(99):.1f} ms")
             return _result(bench, "model", mu, predicted, 0.95 * predicted, verified, idle_ms, began)
@@ -74,13 +74,11 @@ def measure_capacity(bench: Bench) -> Capacity:
 
 
 def _bisect(bench: Bench, mu: float, idle_ms: float, idle: LoadResult, began: float) -> Capacity:
-    """Live search between a quarter and 0.95 of saturation; a level that fails is believed when it fails twice."""
+    """Live search between a quarter and 0.95 of saturation."""
     low, high, best = 0.0, 0.95 * mu, idle
     candidate = 0.6 * mu
     while high / max(low, 0.2 * mu) > NEXT_TO:
-        found = _open(bench, candidate)
-        if not _holds(bench, found):
-            found = _open(bench, candidate)
+        found = _repeated(bench, candidate)
         if _holds(bench, found):
             low, best = candidate, found
         else:
@@ -92,6 +90,12 @@ def _bisect(bench: Bench, mu: float, idle_ms: float, idle: LoadResult, began: fl
         bench.notes.append(f"no level down to {high:.1f} requests/s kept the objective")
         return _result(bench, "infeasible", mu, 0.0, 0.0, best, idle_ms, began)
     return _result(bench, "live", mu, low, low, best, idle_ms, began, high=high)
+
+
+def _repeated(bench: Bench, rate: float) -> LoadResult:
+    """One level; a level that fails is believed when it fails twice: other work comes in bursts."""
+    found = _open(bench, rate)
+    return found if _holds(bench, found) else _open(bench, rate)
 
 
 def _holds(bench: Bench, found: LoadResult) -> bool:
