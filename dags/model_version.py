@@ -32,7 +32,6 @@ FROM_VERSION = "{{ (ti.xcom_pull('register_version') or {}).get('%s') }}"
             description="The folder with `model.yaml`, the model files and the samples, below the upload root.",
             pattern=r"^(file://)?/[^\x00-\x1f]+$",
             minLength=2,
-            section="Upload",
         ),
         "options": Param(
             [],

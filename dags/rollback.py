@@ -20,7 +20,6 @@ from operators.roll_back import RollBack
             title="Model",
             description="Name of the registered model.",
             pattern="^[a-z][a-z0-9_-]{0,62}$",
-            section="Rollback",
         ),
         "why": Param(
             type="string",
@@ -28,7 +27,6 @@ from operators.roll_back import RollBack
             description="One sentence for the stage ledger: what went wrong in Production.",
             minLength=3,
             maxLength=500,
-            section="Rollback",
         ),
     },
     doc_md=__doc__,

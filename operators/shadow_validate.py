@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class ShadowValidate(StepOperator):
-    """Replays requests to Production and Staging and compares; anything but PASS ends the run."""
+    """Replays requests to Production and Staging and compares; anything but PASS ends the run.
+
+    UNDECIDED leaves the version in Staging: the same upload can be run again when there is more live traffic.
+    """
 
     template_fields = ("version",)
 
@@ -27,5 +30,7 @@ class ShadowValidate(StepOperator):
         found = shadow_validate(run, self.version["model_id"])
         if found["verdict"] != "PASS":
             self.log.error("%s: %s", found["verdict"], found["sentence"])
+            if found["verdict"] == "UNDECIDED":
+                self.log.error("held in Staging: run this upload again when there is more live traffic")
             raise AirflowFailException(f"{found['verdict']}: {found['sentence']}")
         return found

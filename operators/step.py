@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from operators.hook import CONNECTION, SeatrialHook
 
@@ -48,7 +48,12 @@ class StepOperator(BaseOperator):
             )
             try:
                 return self.step(run)
+            except AirflowSkipException as reason:
+                self.log.info("skipped: %s", reason)  # Airflow itself does not say why
+                raise
             except TryAgain as error:
+                task = context["ti"]
+                self.log.error("try %d of %d: %s", task.try_number, task.max_tries + 1, error)  # noqa: TRY400
                 raise AirflowException(str(error)) from error
             except SeatrialError as error:
                 self.log.error("refused: %s", error)  # noqa: TRY400 - one line for a person; the trace follows anyway

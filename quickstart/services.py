@@ -15,7 +15,7 @@ from pathlib import Path
 from quickstart.airflow_api import AirflowAPI
 from quickstart.processes import Children
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.errors import ServerFailed, TryAgain
+from seatrial.errors import Forbidden, ServerFailed, TryAgain
 from seatrial.settings import Settings
 from seatrial.waiting import Deadline, wait_until
 
@@ -31,12 +31,15 @@ class Services:
     manager_url: str
 
 
-def start_manager(children: Children, home: Path, *, settle_s: float | None = None) -> tuple[ManagerAPI, str]:
+def start_manager(
+    children: Children, home: Path, *, settle_s: float | None = None, options_file: Path | None = None
+) -> tuple[ManagerAPI, str]:
     """The manager on this home, answering. It stops its Inference Servers when it ends."""
     env = os.environ | {"SEATRIAL_HOME": str(home), "SEATRIAL_STOP_SERVERS": "1", "PYTHONUNBUFFERED": "1"}
     if settle_s is not None:
         env["SEATRIAL_SETTLE_S"] = str(settle_s)
-    (home / "manager.url").unlink(missing_ok=True)
+    if options_file is not None:
+        env["SEATRIAL_OPTIONS"] = str(options_file)
     log = home / "logs" / "manager.log"
     binary = ROOT / ".venv-manager" / "bin" / "seatrial-manager"
     process = children.start("the Inference Manager", [str(binary)], env=env, log=log, stop=signal.SIGTERM, cwd=ROOT)
@@ -44,14 +47,12 @@ def start_manager(children: Children, home: Path, *, settle_s: float | None = No
     def answering() -> str | None:
         _alive(process, "the Inference Manager", log)
         settings = Settings.read(env)
-        if not (home / "manager.url").exists() or settings.token is None:
-            return None
         try:
             with ManagerAPI(settings.manager_url, token=settings.token) as api:
-                api.health()
-        except TryAgain:
+                found = api.health()["pid"] == process.pid
+        except (TryAgain, Forbidden):  # not yet, or another home's manager
             return None
-        return settings.manager_url
+        return settings.manager_url if found else None
 
     url = wait_until(answering, Deadline.after(60), "the Inference Manager answers")
     return ManagerAPI(url, token=Settings.read(env).token), url

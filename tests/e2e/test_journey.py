@@ -12,8 +12,10 @@ import psutil
 import pytest
 
 from seatrial import InferenceClient
-from seatrial.errors import NoSuchModel
+from seatrial.errors import NoSuchModel, NotDeployed
+from seatrial.storage.local import atomic_write
 from seatrial.uploads.send import send
+from seatrial.waiting import Deadline, wait_until
 from tests.e2e.conftest import Platform
 from tests.models import write_upload
 
@@ -122,6 +124,79 @@ def test_a_broken_upload_fails_at_once_and_leaves_nothing(
     assert [model["name"] for model in platform.manager.models()] == ["tiny"]
     assert before == {name: sorted(path.name for path in upload.rglob("*")) for name, upload in uploads.items()}
     assert len(_servers(platform)) == 1, "only the Production server of tiny is left"
+
+
+def test_a_corrected_upload_goes_through_even_when_its_measurement_is_killed(
+    platform: Platform, first: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = write_upload(
+        tmp_path / "upload", name="corrected", objective=OBJECTIVE, comparison=COMPARISON, marker=False
+    )
+    right = (folder / "model.onnx").read_bytes()
+    _truncated(folder)
+    upload = send(folder, platform.home / "uploads", "corrected")
+    failed = platform.run_of(upload)
+    assert failed["state"] == "failed"
+
+    atomic_write(upload / "model.onnx", right)
+    run = platform.run_after(failed)
+    run_id = run["dag_run_id"]
+
+    def measuring() -> dict[str, Any] | None:
+        tasks = platform.airflow.tasks("model_version", run_id)
+        found = (t for t in tasks if t["task_id"] == "profile_hardware" and t["state"] == "running" and t["pid"])
+        task = next(found, None)
+        return task if task and "saturation" in platform.log_of(run, task) else None
+
+    task = wait_until(measuring, Deadline.after(200), "the measurement of the corrected upload is under way")
+    psutil.Process(task["pid"]).kill()
+    assert platform.ended("model_version", run_id)["state"] == "success", platform.first_failure(run)
+    tasks = platform.airflow.tasks("model_version", run_id)
+    again = next(t for t in tasks if (t["task_id"], t["map_index"]) == (task["task_id"], task["map_index"]))
+    assert (again["state"], again["try_number"]) == ("success", 2)
+    assert platform.manager.model("corrected")["stages"]["local"]["production"] == 1
+    assert len(_servers(platform)) == 2, "the Production servers of tiny and corrected, and no trial server"
+
+
+def test_an_option_that_this_machine_lacks_is_skipped_with_the_reason(
+    platform: Platform, first: dict[str, Any]
+) -> None:
+    tasks = platform.airflow.tasks("model_version", first["dag_run_id"])
+    measured = {t["rendered_map_index"]: t for t in tasks if t["task_id"] == "profile_hardware"}
+    assert {name: task["state"] for name, task in measured.items()} == {"cpu-1x1": "success", "t4-half": "skipped"}
+    assert "t4-half: no GPU on this machine: NVML" in platform.log_of(first, measured["t4-half"])
+
+
+def test_production_is_measured_again_and_its_policy_follows(platform: Platform, first: dict[str, Any]) -> None:
+    before = platform.manager.policy("tiny")
+    run_id = platform.airflow.trigger("reprofile", {})
+    assert platform.ended("reprofile", run_id)["state"] == "success"
+    after = platform.manager.policy("tiny")
+    assert after["derived_at_ms"] > before["derived_at_ms"]
+    assert (after["version"], after["option"], after["cell"]) == (before["version"], before["option"], before["cell"])
+    measured = platform.manager.evidence(after["model_id"], "ProfileHardware")[0]
+    assert measured["run"] == run_id
+    assert after["lambda_max"] == measured["document"]["capacity"]["lambda_max"]
+
+
+def test_without_the_manager_the_run_tries_again_and_then_says_so(platform: Platform, first: dict[str, Any]) -> None:
+    with platform.manager_away():
+        run_id = platform.airflow.trigger("model_version", {"upload": first["conf"]["upload"]})
+        run = platform.ended("model_version", run_id)
+    task, said = platform.first_failure(run)
+    assert (run["state"], task in {"check_format", "hardware_options"}) == ("failed", True)
+    assert "try 3 of 3: " in said
+    assert platform.manager_url in said
+    x = np.zeros((1, 4), np.float32)
+    with InferenceClient(platform.manager_url, token=platform.token) as client:
+
+        def answered() -> int | None:
+            try:
+                return client.infer("tiny", x=x).version
+            except NotDeployed:
+                return None
+
+        assert wait_until(answered, Deadline.after(60), "Production is back with the manager") == 1
 
 
 def test_another_version_is_compared_promoted_and_rolled_back(

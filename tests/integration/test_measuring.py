@@ -11,7 +11,7 @@ from seatrial.client.transport import encode
 from seatrial.profiling.capacity import Bench, measure_capacity
 from seatrial.profiling.cell import Objective
 from seatrial.shadow.limits import limits_for
-from seatrial.shadow.replay import Request, Side, replay
+from seatrial.shadow.replay import Replay, Request, Side
 from seatrial.waiting import Deadline
 from tests.standins.inference_server import InferenceServer
 
@@ -49,19 +49,18 @@ def test_a_replay_tells_the_same_answers_from_others(fault: float, verdict: str)
     def candidate(tensors: dict[str, Any]) -> dict[str, Any]:
         return {"y": tensors["x"] * np.float32(2 + fault)}
 
-    limits = limits_for({"comparison_class": "same-graph-fp32"}, latency_ratio=20.0, max_requests=1000)
+    limits = limits_for({"latency_ratio": 20.0, "max_requests": 1000})
     requests = [Request(f"sample-{n}", "sample", {"x": X * n}) for n in range(1, 9)]
     with InferenceServer(double, service_s=0.001) as first, InferenceServer(candidate, service_s=0.001) as second:
-        report = replay(
+        comparing = Replay(
             Side(first, "tiny", 1),
             Side(second, "tiny", 2),
-            requests,
             limits,
             objective_ms=100,
             reference=None,
-            deadline=Deadline.after(120),
             progress=lambda _: None,
         )
+        report = comparing.extend(requests, Deadline.after(120))
     assert report.verdict == verdict, report.sentence
     assert (report.first_offending == ()) == (verdict == "PASS")
     if report.first_offending:

@@ -21,7 +21,9 @@ def main() -> None:
         epilog="example: SEATRIAL_HOME=.seatrial seatrial-manager --port 8765",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
-    parser.add_argument("--port", type=int, default=8765, help="port; the next free one when taken (default: 8765)")
+    parser.add_argument(
+        "--port", type=int, help="port; the next free one when taken (default: the one this home had before, else 8765)"
+    )
     parser.add_argument("--insecure-local", action="store_true", help="ask for no token; loopback only")
     arguments = parser.parse_args()
     if arguments.insecure_local and arguments.host not in ("127.0.0.1", "::1", "localhost"):
@@ -32,7 +34,8 @@ def main() -> None:
     settings.home.mkdir(parents=True, exist_ok=True)
     held = _only_one(settings.home)
     try:
-        _serve(settings, arguments.host, arguments.port, insecure=arguments.insecure_local)
+        port = arguments.port or _port_before(settings.home) or 8765
+        _serve(settings, arguments.host, port, insecure=arguments.insecure_local)
     finally:
         held.close()
 
@@ -61,6 +64,14 @@ def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
         build_app(manager, token), log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
     Server(config).run(sockets=[listening])
+
+
+def _port_before(home: Path) -> int | None:
+    """Where this home's manager listened last: callers that were given its address find the next one there."""
+    try:
+        return int((home / "manager.url").read_text().rpartition(":")[2])
+    except (OSError, ValueError):
+        return None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 
@@ -15,7 +16,9 @@ class Gpus:
 
 def find_gpus() -> Gpus:
     """The GPUs of this machine. No driver and no library are answers, not errors."""
-    import pynvml
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of its own name: it is the nvidia-ml-py package by another
+        import pynvml
 
     try:
         pynvml.nvmlInit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -55,7 +56,12 @@ class Limits(BaseModel):
     error_confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided confidence of an error verdict.")
     latency_ratio: float = Field(1.10, gt=0, description="Staging's latency over Production's, at p50 and at p95.")
     latency_interval: float = Field(0.90, gt=0.5, lt=1, description="Two-sided level of the ratio's interval.")
-    live_share: float = Field(0.0, ge=0, le=1, description="Share of the replayed requests that must be captured ones.")
+    live_share: float = Field(0.0, ge=0, le=1, description="Share of min_requests that must be different live ones.")
+
+    @property
+    def live_needed(self) -> int:
+        """How many different captured requests a verdict needs."""
+        return math.ceil(self.live_share * self.min_requests)
 
     @model_validator(mode="after")
     def _ordered(self) -> Limits:
@@ -66,18 +72,18 @@ class Limits(BaseModel):
         return self
 
 
-def limits_for(comparison: Mapping[str, Any], **overrides: Any) -> Limits:
-    """The limits for a manifest's `comparison`: comparison_class, rtol, atol, min_requests (null = the class's own).
+def limits_for(comparison: Mapping[str, Any]) -> Limits:
+    """The limits for a manifest's `comparison`: what it gives of Limits, else (or null) the defaults of its class.
 
-    `overrides` replace any other field of Limits. Raises Refused naming the field for an unknown class, a retrained
-    model without its rtol, and values out of range: a missing limit is an error, never a pass.
+    Raises Refused naming the field for an unknown class, a retrained model without its rtol, and values out of range:
+    a missing limit is an error, never a pass.
     """
     name = comparison.get("comparison_class", "same-graph-fp32")
     tolerance = CLASSES.get(name)
     if tolerance is None:
         known = ", ".join(CLASSES)
         raise Refused(f"comparison.comparison_class: {name!r} is not one of {known}", field="comparison_class")
-    given = {key: comparison[key] for key in ("rtol", "atol", "min_requests") if comparison.get(key) is not None}
+    given = {key: comparison[key] for key in Limits.model_fields if comparison.get(key) is not None}
     if tolerance.rtol is None and "rtol" not in given:
         raise Refused(
             f"comparison.rtol: is missing: a {name} model must declare how far its outputs may be from those of the "
@@ -87,7 +93,7 @@ def limits_for(comparison: Mapping[str, Any], **overrides: Any) -> Limits:
     defaults = {"measure": tolerance.measure, "rtol": tolerance.rtol, "atol": tolerance.atol}
     rates = {"p_good": tolerance.p_good, "p_bad": tolerance.p_bad}
     try:
-        return Limits.model_validate({"comparison_class": name, **defaults, **rates, **given, **overrides})
+        return Limits.model_validate({"comparison_class": name, **defaults, **rates, **given})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "limits"

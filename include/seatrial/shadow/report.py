@@ -18,7 +18,7 @@ class _Value(BaseModel):
 class Part(_Value):
     """One question of the verdict: its answer, the number and the limit that it rests on, and a sentence."""
 
-    name: Literal["tensors", "errors", "latency"]
+    name: Literal["tensors", "errors", "latency", "traffic"]
     verdict: Verdict
     value: float
     limit: float

@@ -22,7 +22,10 @@ LEAST_PAIRS = 100  # below that a p95 rests on five requests
 
 @dataclass
 class Seen:
-    """What was counted so far. Latencies are paired, in the order of sending, in seconds."""
+    """What was counted so far. Latencies are paired, in the order of sending, in seconds.
+
+    `used` has each distinct request that was sent, by its id: "capture" or "sample".
+    """
 
     compared: int = 0
     candidate_only: int = 0
@@ -33,6 +36,7 @@ class Seen:
     base_failed: int = 0
     base_s: list[float] = field(default_factory=list)
     candidate_s: list[float] = field(default_factory=list)
+    used: dict[str, str] = field(default_factory=dict)
 
     @property
     def mismatches(self) -> Mismatches:
@@ -108,6 +112,20 @@ def latency_part(seen: Seen, limits: Limits, *, seed: int) -> Part:
         limit=limits.latency_ratio,
         samples=pairs,
         sentence=f"Staging / Production: {shown} (limit {limits.latency_ratio:g})",
+    )
+
+
+def traffic_part(seen: Seen, limits: Limits) -> Part:
+    """UNDECIDED until enough different captured requests were replayed: `live_share` of `min_requests`."""
+    live, needed = list(seen.used.values()).count("capture"), limits.live_needed
+    return Part(
+        name="traffic",
+        verdict="PASS" if live >= needed else "UNDECIDED",
+        value=float(live),
+        limit=float(needed),
+        samples=seen.sent,
+        sentence=f"{live} different live requests were replayed, at least {needed} are needed "
+        f"({limits.live_share:.0%} of {limits.min_requests})",
     )
 
 

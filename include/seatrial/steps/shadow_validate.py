@@ -6,46 +6,72 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from seatrial.errors import NotDeployed, Refused
+from seatrial.errors import DeadlineExceeded, NotDeployed, Refused
 from seatrial.formats.reference import RUNTIMES, reference_answers
 from seatrial.served_model import ServedModel
-from seatrial.shadow.limits import limits_for
-from seatrial.shadow.replay import Request, Side, replay
+from seatrial.shadow.limits import Limits, limits_for
+from seatrial.shadow.replay import Replay, Request, Side
 from seatrial.shadow.report import ShadowReport
 from seatrial.steps.run import Run
 from seatrial.storage.artifacts import copy_verified
 from seatrial.storage.local import atomic_write
 from seatrial.tensors import Tensors, from_npz
 from seatrial.uploads.samples import EXPECTED
+from seatrial.waiting import wait_until
 
-CAPTURES = 200
-BUDGET_S = 240.0
+CAPTURES = 200  # as many as a verdict needs at least, unless its limits ask for more
+REPLAY_S = 240.0  # for one replay; each arrival of new traffic starts another
 
 
 def shadow_validate(run: Run, model_id: int) -> dict[str, Any]:
     """The verdict, its sentence, and the Production version that it holds against.
 
-    FAIL archives the version, so that its servers stop; UNDECIDED leaves it in Staging. The whole report is kept as
-    evidence. A second call measures again and replaces the report of the first.
+    While it is UNDECIDED, it waits for more live traffic, as long as the manifest says. FAIL archives the version, so
+    that its servers stop; UNDECIDED leaves it in Staging. The whole report is kept as evidence. A second call measures
+    again and replaces the report of the first.
     """
     version = run.api.version(model_id)
     name, served = version["model"], ServedModel.model_validate(version["served"])
     production = run.api.model(name)["stages"]["local"]["production"]
-    comparison = version["manifest"]["comparison"]
-    ratio = comparison.get("latency_ratio")
-    limits = limits_for(comparison, **({} if ratio is None else {"latency_ratio": ratio}))
-    report = replay(
+    limits = limits_for(version["manifest"]["comparison"])
+    comparing = Replay(
         None if production is None else _side(run, run.api.model_version(name, production)["model_id"]),
         _side(run, model_id),
-        _first_requests(run, version, served) if production is None else _requests(run, version, served),
         limits,
         objective_ms=version["manifest"]["objective"]["latency_ms"],
         reference=RUNTIMES[served.format] if production is None else None,
-        deadline=run.deadline.sooner(BUDGET_S),
         progress=run.progress,
     )
+    if production is None:
+        report = comparing.extend(_first_requests(run, version, served), run.deadline.sooner(REPLAY_S))
+    else:
+        report = _with_traffic(run, version, served, comparing, limits)
     _keep(run, version, report)
     return {"verdict": report.verdict, "sentence": report.sentence, "production": production}
+
+
+def _with_traffic(
+    run: Run, version: dict[str, Any], served: ServedModel, comparing: Replay, limits: Limits
+) -> ShadowReport:
+    """Compares on captured live requests and the samples; undecided, again with what arrives within the wait."""
+    samples = [Request(path, "sample", inputs) for path, inputs in _samples(run, version, served)]
+    wanted, looked_at = max(CAPTURES, limits.live_needed), set[str]()
+    captures = _captures(run, version["model"], served, wanted, looked_at)
+    run.progress(f"{len(captures)} captured live requests")
+    report = comparing.extend([*captures, *samples], run.deadline.sooner(REPLAY_S))
+    waiting = run.deadline.sooner(version["manifest"]["comparison"].get("traffic_wait_s", 0.0))
+    while report.verdict == "UNDECIDED" and not comparing.exhausted and not waiting.passed:
+        run.progress(f"UNDECIDED: {report.sentence}; waiting for live traffic, {waiting.left_s:.0f} s more at most")
+        try:
+            arrived = wait_until(
+                lambda: _captures(run, version["model"], served, wanted, looked_at), waiting, "new live requests"
+            )
+        except DeadlineExceeded:
+            break
+        captures += arrived
+        run.progress(f"{len(arrived)} new live requests")
+        report = comparing.extend([*captures, *samples], waiting.sooner(REPLAY_S))
+    return report
 
 
 def _keep(run: Run, version: dict[str, Any], report: ShadowReport) -> None:
@@ -65,16 +91,17 @@ def _side(run: Run, model_id: int) -> Side:
     return Side(ready[0]["grpc_address"], served["name"], served["version"])
 
 
-def _requests(run: Run, version: dict[str, Any], served: ServedModel) -> list[Request]:
-    """Captured live requests first, then the samples; both fit the candidate's inputs or are left out."""
+def _captures(run: Run, model: str, served: ServedModel, limit: int, looked_at: set[str]) -> list[Request]:
+    """The newest captured live requests that were not looked at before and fit the candidate's inputs."""
     names = {spec.name for spec in served.signature.inputs}
     found = []
-    for capture in run.api.captures(version["model"], CAPTURES):
-        inputs = from_npz(run.api.capture(version["model"], capture["id"]))
-        if set(inputs) == names:
-            found.append(Request(capture["id"], "capture", inputs))
-    run.progress(f"{len(found)} captured live requests")
-    return [*found, *(Request(path, "sample", inputs) for path, inputs in _samples(run, version, served))]
+    for capture in run.api.captures(model, limit):
+        if capture["id"] not in looked_at:
+            looked_at.add(capture["id"])
+            inputs = from_npz(run.api.capture(model, capture["id"]))
+            if set(inputs) == names:
+                found.append(Request(capture["id"], "capture", inputs))
+    return found
 
 
 def _first_requests(run: Run, version: dict[str, Any], served: ServedModel) -> list[Request]:

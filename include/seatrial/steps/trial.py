@@ -28,12 +28,13 @@ def trial_server(
 ) -> Iterator[Replica]:
     """Start a trial server and wait until the model has answered a warm-up request.
 
+    A server that the same run started for the same purpose and lost, because its worker was killed, is stopped first.
     Raises ServerFailed with the server log's last lines when it cannot serve the model.
     """
     replica = run.api.start_trial(
         served=served.model_dump(mode="json"),
         option=option.model_dump(mode="json"),
-        purpose=purpose,
+        purpose=f"{purpose}, run {run.id}",
         upload=upload,
         model_id=model_id,
         lease_s=LEASE_S,

@@ -69,6 +69,15 @@ class Comparison(BaseModel):
         default=1.10, ge=1, le=100, description="How much slower than Production the version may be, at p50 and p95."
     )
     min_requests: int = Field(default=200, ge=20, le=5000, description="No verdict from fewer compared requests.")
+    live_share: float = Field(
+        default=0.0, ge=0, le=1, description="Share of min_requests that must be different captured live requests."
+    )
+    traffic_wait_s: float = Field(
+        default=300.0,
+        ge=0,
+        le=600,
+        description="How long an undecided verdict waits for more live traffic, in seconds.",
+    )
 
 
 class Capture(BaseModel):

@@ -37,6 +37,10 @@ class LeaseRequest(Body):
 
 @router.post("/trial-servers", status_code=201)
 def start(wanted: TrialRequest, manager: Manager) -> Replica:
+    """Start a trial server. One with the same purpose is stopped first: who asks again has lost it."""
+    for record in manager.backend.records().values():
+        if record.owner is None and record.purpose == wanted.purpose:
+            manager.backend.stop(record.id)
     trial = manager.backend.start_replica(
         wanted.served, wanted.option, wanted.purpose, _source(manager, wanted), lease_s=wanted.lease_s
     )

@@ -1,0 +1,138 @@
+"""The steps of a run on a real manager and real Inference Servers, without Airflow, when things go badly."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quickstart.processes import Children
+from quickstart.services import start_manager
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.steps.check_format import check_format
+from seatrial.steps.deploy import deploy_to_staging
+from seatrial.steps.profile_hardware import profile_hardware
+from seatrial.steps.register import register
+from seatrial.steps.run import Run
+from seatrial.steps.shadow_validate import shadow_validate
+from seatrial.steps.withdraw import withdraw
+from seatrial.tensors import to_npz
+from seatrial.waiting import Deadline, wait_until
+from tests.models import write_upload
+
+Say = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def manager(home: Path) -> Iterator[ManagerAPI]:
+    children = Children()
+    try:
+        api, _ = start_manager(children, home)
+        with api:
+            yield api
+    finally:
+        children.stop(print)
+
+
+def run_of(manager: ManagerAPI, name: str, progress: Say = print) -> Run:
+    return Run(api=manager, id=name, who="a test", deadline=Deadline.after(180), progress=progress)
+
+
+def staged(manager: ManagerAPI, home: Path, folder: str, run: Run, **manifest: Any) -> dict[str, Any]:
+    """An upload that is checked, registered and in Staging."""
+    upload = write_upload(home / "uploads" / folder, **manifest)
+    version = register(run, str(upload), check_format(run, str(upload)))
+    deploy_to_staging(run, version["model_id"])
+    return version
+
+
+@pytest.fixture(scope="module")
+def production(manager: ManagerAPI, home: Path) -> dict[str, Any]:
+    """tiny@1 in Production."""
+    run = run_of(manager, "first")
+    version = staged(manager, home, "first", run)
+    manager.move_stage("tiny", 1, "Production", who="a test", run=run.id, why="to compare with", expect_production=None)
+    return version
+
+
+def compared_on_traffic(**more: Any) -> dict[str, Any]:
+    """Needs 4 different live requests (0.2 of 20); latencies on a busy machine are not what is tested."""
+    return {
+        "comparison_class": "same-graph-fp32",
+        "latency_ratio": 100.0,
+        "min_requests": 20,
+        "live_share": 0.2,
+        **more,
+    }
+
+
+def test_an_undecided_verdict_waits_for_live_traffic(
+    manager: ManagerAPI, home: Path, production: dict[str, Any]
+) -> None:
+    said: list[str] = []
+
+    def traffic_comes_when_it_is_waited_for(line: str) -> None:
+        said.append(line)
+        if "waiting for live traffic" in line:
+            for _ in range(2):
+                x = np.full((1, 4), len(said), np.float32)
+                manager.add_capture("tiny", 1, to_npz({"x": x}))
+
+    run = run_of(manager, "waits", traffic_comes_when_it_is_waited_for)
+    version = staged(manager, home, "waits", run, description="waits", comparison=compared_on_traffic())
+    found = shadow_validate(run, version["model_id"])
+    assert found["verdict"] == "PASS", said
+    report = manager.evidence(version["model_id"], "ShadowValidate")[0]["document"]
+    assert report["counts"]["live"] >= 4
+    assert sum("UNDECIDED" in line and "waiting for live traffic" in line for line in said) >= 1
+    withdraw(run, version["model_id"])
+
+
+def test_without_traffic_the_version_is_held_in_staging(
+    manager: ManagerAPI, home: Path, production: dict[str, Any]
+) -> None:
+    run = run_of(manager, "held")
+    needs_more = compared_on_traffic(live_share=1.0, min_requests=1000, traffic_wait_s=0.5)
+    version = staged(manager, home, "held", run, description="held", comparison=needs_more)
+    found = shadow_validate(run, version["model_id"])
+    assert found["verdict"] == "UNDECIDED"
+    assert "at least 1000 are needed (100% of 1000)" in found["sentence"]
+    assert withdraw(run, version["model_id"]) == {"withdrawn": False}
+    assert manager.model("tiny")["stages"]["local"] == {"production": 1, "staging": version["version"]}
+
+
+def test_a_killed_measurement_is_made_again_and_leaves_no_server(
+    manager: ManagerAPI, home: Path, production: dict[str, Any]
+) -> None:
+    run = run_of(manager, "killed")
+    option = next(option for option in manager.health()["options"] if option["name"] == "cpu-1x1")
+    model_id, before = production["model_id"], trial_folders(home)
+    worker = os.fork()
+    if worker == 0:
+        with ManagerAPI(manager.url, token=(home / "token").read_text().strip()) as api:
+            profile_hardware(run_of(api, run.id), model_id, option)
+        os._exit(0)
+    wait_until(lambda: trial_folders(home) - before, Deadline.after(60), "the worker's trial server")
+    os.kill(worker, signal.SIGKILL)
+    os.waitpid(worker, 0)
+    assert manager.evidence(model_id, "ProfileHardware") == []
+    left = trial_folders(home) - before
+    assert len(left) == 1, "its lease still holds"
+
+    assert profile_hardware(run, model_id, option)["lambda_max"] > 0
+    assert len(manager.evidence(model_id, "ProfileHardware")) == 1
+    assert trial_folders(home) <= before, "neither worker's server is left"
+
+
+def trial_folders(home: Path) -> set[str]:
+    return {path.name for path in (home / "servers").iterdir() if (path / "server.json").exists()}
