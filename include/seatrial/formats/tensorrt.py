@@ -16,7 +16,8 @@ from seatrial.formats.facts import Finding, FormatFacts, read_start
 
 HEADER_BYTES = 64
 BYTE_TAGS = (b"\x02\x80\x01\x00", b"\x02\x00\x01\x00")
-OLDEST_MAJOR, NEWEST_MAJOR = 5, 31  # outside: not a TensorRT version but a damaged or foreign file
+LONGEST_TEXT = 2**20
+OLDEST_MAJOR, NEWEST_MAJOR = 6, 31  # outside: not a TensorRT version but a damaged or foreign file
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
     start, size = read_start(folder, model_file, HEADER_BYTES)
     header = read_header(start)
     if header is None:
+        _refuse_wrapped(folder, model_file, start)
         limit = "a plan of TensorRT 6.0 or later"
         raise UploadRefused("starts no TensorRT plan", file=model_file, field="header", value=start[:4], limit=limit)
     if size != header.declared_bytes:
@@ -57,6 +59,18 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
     message = "the signature of a plan is known only once a server has loaded it"
     finding = Finding(severity="info", file=model_file, message=message)
     return FormatFacts(None, (model_file,), {"tensorrt": header.version}, (finding,))
+
+
+def _refuse_wrapped(folder: Path, model_file: str, start: bytes) -> None:
+    """Ultralytics writes a length, that many bytes of JSON, then the plan: say so, for no server can load that."""
+    (length,) = struct.unpack("<I", start[:4].ljust(4, b"\0"))
+    if start[4:5] == b"{" and length <= LONGEST_TEXT:
+        data, _ = read_start(folder, model_file, 4 + length + HEADER_BYTES)
+        if read_header(data[4 + length :]) is not None:
+            limit = f"the plan alone, without its first {4 + length} bytes"
+            raise UploadRefused(
+                "is text before the plan", file=model_file, field="header", value=start[4:20], limit=limit
+            )
 
 
 def _header(version: tuple[int, ...], declared: int) -> PlanHeader | None:

@@ -1,8 +1,6 @@
-"""TensorRT plans by their header; headers are built from the layout of each generation."""
-
 from __future__ import annotations
 
-import re
+import os
 import struct
 from pathlib import Path
 
@@ -12,85 +10,121 @@ from hypothesis import strategies as st
 
 from seatrial.errors import UploadRefused
 from seatrial.formats.tensorrt import HEADER_BYTES, inspect, read_header
+from tests.plans import Version, archive, plan
 
-REAL = Path(__file__).parents[4] / "shared" / "tensorrt" / "headers"
-NEW_TAG, OLD_TAG = b"\x02\x80\x01\x00", b"\x02\x00\x01\x00"
-
-
-def ftrt(version: tuple[int, int, int, int], size: int) -> bytes:
-    """TensorRT 8.6 and later: an outer header with one section."""
-    head = b"ftrt" + struct.pack("<IQQ4B4s", 0, 1, size, *version, b"rtrt")
-    return (head + b"NGNE" + struct.pack("<IQQ", 0, 56, size - 56)).ljust(size, b"\0")
+ARCHIVES: list[Version] = [(6, 0, 1, 10), (7, 1, 3, 0), (8, 0, 1, 6), (8, 2, 1, 8), (8, 5, 3, 1)]
+PLANS: list[Version] = [(8, 6, 1, 6), (10, 0, 1, 6), (10, 15, 1, 29), (11, 1, 0, 106)]
+WHOLE = [*(archive(version) for version in ARCHIVES), *(plan(version) for version in PLANS), plan((10, 6, 0, 26), 2)]
+ALL_VERSIONS = [*ARCHIVES, *PLANS, (10, 6, 0, 26)]
 
 
-def archive(version: tuple[int, int, int, int], size: int) -> bytes:
-    """TensorRT 6.0 to 8.5: the bare archive, in the layout of its generation."""
-    payload = size - 24
-    if version[0] < 8:
-        head, tag = struct.pack("<IIQI", 40, 7, payload, 1), OLD_TAG
-    elif version[:2] == (8, 0):
-        head, tag = struct.pack("<IIIQ", 43, 256, 1, payload), OLD_TAG
-    else:
-        head, tag = struct.pack("<IIIQ", 0, 49, 0, payload), NEW_TAG
-    return (b"ptrt" + head + b"".join(tag + bytes([number]) for number in version)).ljust(size, b"\0")
+def _refusal(folder: Path, data: bytes) -> UploadRefused:
+    (folder / "model.plan").write_bytes(data)
+    with pytest.raises(UploadRefused) as caught:
+        inspect(folder, "model.plan")
+    assert caught.value.fields["file"] == "model.plan"
+    return caught.value
 
 
-PLANS = {
-    "10.9.0.34": ftrt((10, 9, 0, 34), 300),
-    "8.6.1.6": ftrt((8, 6, 1, 6), 80),
-    "8.5.2.2": archive((8, 5, 2, 2), 300),
-    "8.0.1.6": archive((8, 0, 1, 6), 300),
-    "7.1.3.0": archive((7, 1, 3, 0), 300),
-}
-
-
-@pytest.mark.parametrize("version", PLANS)
-def test_the_version_and_the_size_are_read(version: str, tmp_path: Path) -> None:
-    (tmp_path / "model.plan").write_bytes(PLANS[version])
+@pytest.mark.parametrize(("data", "version"), list(zip(WHOLE, ALL_VERSIONS, strict=True)), ids=map(str, ALL_VERSIONS))
+def test_a_plan_of_every_generation_tells_its_version_and_length(tmp_path: Path, data: bytes, version: Version) -> None:
+    (tmp_path / "model.plan").write_bytes(data)
     facts = inspect(tmp_path, "model.plan")
-    assert facts.runtime == {"tensorrt": version}
-    assert facts.signature is None, "a header does not hold it"
+    assert facts.runtime == {"tensorrt": ".".join(map(str, version))}
+    assert facts.files == ("model.plan",)
+    assert facts.signature is None, "a plan's header does not say its tensors"
 
 
-@pytest.mark.parametrize("version", PLANS)
-def test_a_plan_that_is_cut_off_or_too_long_is_refused_with_both_sizes(version: str, tmp_path: Path) -> None:
-    plan = tmp_path / "model.plan"
-    whole = PLANS[version]
-    for damaged, reason in ((whole[:-1], "cut off"), (whole + b"\0", "too many")):
-        plan.write_bytes(damaged)
-        with pytest.raises(UploadRefused, match=reason) as refused:
-            inspect(tmp_path, "model.plan")
-        said = str(refused.value)
-        assert all(word in said for word in ("model.plan", "size", str(len(damaged)), str(len(whole)))), said
+@pytest.mark.parametrize("data", WHOLE, ids=map(str, ALL_VERSIONS))
+def test_a_plan_of_another_length_than_it_says_is_refused_with_both(tmp_path: Path, data: bytes) -> None:
+    for other, said in ((data[:-1], "cut off"), (data[:HEADER_BYTES], "cut off"), (data + b"\0", "too many")):
+        refusal = _refusal(tmp_path, other)
+        assert said in str(refusal)
+        assert (refusal.fields["field"], refusal.fields["value"]) == ("size", str(len(other)))
+        assert str(len(data)) in refusal.fields["limit"]
 
 
-@pytest.mark.parametrize("content", [b"", b"ftrt", b"ONNX" * 40, b"ftrt\1\0\0\0" + bytes(80), ftrt((0, 0, 0, 0), 90)])
-def test_what_is_no_plan_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "model.plan").write_bytes(content)
-    with pytest.raises(UploadRefused, match=r"starts no TensorRT plan|is empty"):
-        inspect(tmp_path, "model.plan")
+@pytest.mark.parametrize("data", WHOLE, ids=map(str, ALL_VERSIONS))
+def test_a_header_cut_anywhere_is_no_plan(data: bytes) -> None:
+    assert all(read_header(data[:length]) is None for length in range(HEADER_BYTES))
 
 
-@given(st.sampled_from(sorted(PLANS)), st.integers(0, HEADER_BYTES - 1), st.integers(0, 255))
-def test_a_changed_byte_never_raises(version: str, at: int, value: int) -> None:
-    start = bytearray(PLANS[version][:HEADER_BYTES])
-    start[at] = value
-    header = read_header(bytes(start))
-    assert header is None or re.fullmatch(r"\d+\.\d+\.\d+\.\d+", header.version)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"ptrt" + bytes(500),
+        b"ptrt" + struct.pack("<IIIQ", 0, 236, 0, 400) + b"\x18\x80\x01\x00" + bytes(396),  # a timing cache
+        b"ftrt\1\0\0\0" + plan((8, 6, 1, 6))[8:],
+        b"fTRT" + plan((8, 6, 1, 6))[4:],
+        b"TRT-7103-EntropyCalibration2\nx: 3c010a14\n" + bytes(64),
+        plan((1, 1, 0, 0)),  # TensorRT-RTX counts on its own
+        plan((4, 0, 1, 6)),
+        plan((200, 0, 0, 0)),
+        archive((5, 1, 5, 0)),
+        b"\x08\x07\x12\x07pytorch" + bytes(64),
+        b"PK\x03\x04" + bytes(64),
+        b"x",
+    ],
+    ids=[
+        "archive without version",
+        "timing cache",
+        "another header version",
+        "wrong magic",
+        "calibration table",
+        "TensorRT-RTX",
+        "version 4",
+        "version 200",
+        "version 5",
+        "ONNX",
+        "zip",
+        "one byte",
+    ],
+)
+def test_what_is_no_plan_is_refused_by_its_header(tmp_path: Path, data: bytes) -> None:
+    refusal = _refusal(tmp_path, data)
+    assert refusal.fields["field"] == "header"
+    assert "6.0 or later" in refusal.fields["limit"]
 
 
-@given(st.binary(max_size=200))
-def test_other_bytes_are_no_plan(content: bytes) -> None:
-    if not content.startswith((b"ftrt", b"ptrt")):
-        assert read_header(content) is None
+def test_a_plan_behind_the_json_of_an_exporter_is_refused_by_that_name(tmp_path: Path) -> None:
+    text = b'{"task": "detect", "imgsz": [640, 640]}'
+    refusal = _refusal(tmp_path, struct.pack("<I", len(text)) + text + plan((10, 0, 1, 6)))
+    assert "text before the plan" in str(refusal)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the collection of real headers is not beside this checkout")
-def test_real_headers_say_what_their_builders_said() -> None:
-    said = {}
-    for path in sorted(REAL.glob("*.bin")):
-        header = read_header(path.read_bytes()[:HEADER_BYTES])
-        said[path.name] = header.version if header else None
-    expected = {name: (found.group(1) if (found := re.match(r"trt-([\d.]+)-", name)) else None) for name in said}
-    wrong = {name: version for name, version in said.items() if version != expected[name]}
-    assert set(wrong) <= {name for name in wrong if name.startswith("trt-5.")}, "5.0 has no magic at its start"
+def test_an_empty_file_a_pointer_a_link_and_a_folder_are_refused(tmp_path: Path) -> None:
+    assert "is empty" in str(_refusal(tmp_path, b""))
+    assert "Git LFS" in str(_refusal(tmp_path, b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"))
+    (tmp_path / "link.plan").symlink_to(tmp_path / "model.plan")
+    (tmp_path / "folder.plan").mkdir()
+    for name in ("link.plan", "folder.plan", "absent.plan"):
+        with pytest.raises(UploadRefused, match=name):
+            inspect(tmp_path, name)
+
+
+@given(st.binary(max_size=4 * HEADER_BYTES), st.sampled_from([b"", b"ftrt", b"ftrt\0\0\0\0", b"ptrt", b"ptrt\0\0\0\0"]))
+def test_no_bytes_make_the_reader_raise(data: bytes, magic: bytes) -> None:
+    header = read_header(magic + data)
+    assert header is None or (header.declared_bytes >= 0 and header.version.count(".") == 3)
+
+
+@given(st.sampled_from(WHOLE), st.integers(0, HEADER_BYTES - 1), st.integers(0, 255))
+def test_one_changed_byte_never_makes_the_reader_raise(data: bytes, at: int, value: int) -> None:
+    changed = bytearray(data)
+    changed[at] = value
+    header = read_header(bytes(changed))
+    assert header is None or header.declared_bytes >= 0
+
+
+@pytest.mark.skipif("SEATRIAL_PLAN_HEADERS" not in os.environ, reason="no folder with headers of real plans")
+def test_headers_of_real_plans_tell_the_version_in_their_names() -> None:
+    read = 0
+    for file in sorted(Path(os.environ["SEATRIAL_PLAN_HEADERS"]).glob("*.bin")):
+        header = read_header(file.read_bytes()[:HEADER_BYTES])
+        if file.name.startswith(("not-a-plan", "trt-5.")):
+            assert header is None, file.name
+        else:
+            assert header is not None, file.name
+            assert file.name.startswith(f"trt-{header.version}-")
+            read += 1
+    assert read > 30

@@ -1,0 +1,33 @@
+"""Headers of TensorRT plans of every generation, put together byte by byte: no plan can be built without a GPU."""
+
+from __future__ import annotations
+
+import struct
+
+Version = tuple[int, int, int, int]
+
+TRAILER = b"\x99\x8b\x8d\x8b"
+# generation → the four bytes of the tag before a one-byte field
+BYTE_TAG = {"6.0": b"\x02\x00\x01\x00", "8.0": b"\x02\x00\x01\x00", "8.2": b"\x02\x80\x01\x00"}
+
+
+def archive(version: Version, payload: int = 400) -> bytes:
+    """A `ptrt` archive as TensorRT 6.0 to 8.5 write it, `payload` bytes long after its 24 bytes of header."""
+    generation = "6.0" if version[0] < 8 else "8.0" if version[:2] < (8, 2) else "8.2"
+    head = {
+        "6.0": struct.pack("<4sIIQI", b"ptrt", 97, 211, payload, 0xC0FFEE),
+        "8.0": struct.pack("<4sIIIQ", b"ptrt", 43, 256, 0xC0FFEE, payload),
+        "8.2": struct.pack("<4sIIIQ", b"ptrt", 0, 232, 0, payload),
+    }[generation]
+    fields = b"".join(BYTE_TAG[generation] + bytes([part]) for part in version)
+    return head + fields + bytes(payload - len(fields))
+
+
+def plan(version: Version, sections: int = 1, payload: int = 400) -> bytes:
+    """A `ftrt` plan as TensorRT 8.6 and later write it, with its trailer."""
+    first = 32 + 24 * sections
+    rows = struct.pack("<4sIQQ", b"NGNE", 0, first, payload)
+    rows += struct.pack("<4sIQQ", b"THGW", 0, first + payload, 0) * (sections - 1)
+    size = first + payload + len(TRAILER)
+    head = struct.pack("<4sIQQ4B4s", b"ftrt", 0, sections, size, *version, b"rtrt")
+    return head + rows + bytes(payload) + TRAILER
