@@ -20,7 +20,8 @@ Progress = Callable[[str], None]
 IDLE_S = 1.0
 SATURATION_S = 2.5
 VERIFY_S = (4.0, 20.0)  # shortest and longest verification
-NEXT_TO = 1.06  # live bisection stops when high/low is at most this
+NEXT_TO = 1.06  # the live search stops when high/low is at most this
+LOWEST = 0.2  # the live search goes down to this share of the rate that it starts below
 
 
 @dataclass
@@ -70,22 +71,23 @@ def measure_capacity(bench: Bench) -> Capacity:
             f"the queue model promised {predicted:.1f} requests/s, but at 95 % of it "
             f"{verified.late_share(bench.limit_s):.1%} were late"
         )
-    return _bisect(bench, mu, idle_ms, idle, began)
+        return _search(bench, mu, idle_ms, idle, began, high=0.95 * predicted, first=0.8 * predicted)
+    return _search(bench, mu, idle_ms, idle, began, high=0.95 * mu, first=0.6 * mu)
 
 
-def _bisect(bench: Bench, mu: float, idle_ms: float, idle: LoadResult, began: float) -> Capacity:
-    """Live search between a quarter and 0.95 of saturation."""
-    low, high, best = 0.0, 0.95 * mu, idle
-    candidate = 0.6 * mu
-    while high / max(low, 0.2 * mu) > NEXT_TO:
+def _search(
+    bench: Bench, mu: float, idle_ms: float, idle: LoadResult, began: float, *, high: float, first: float
+) -> Capacity:
+    """Live search below `high`, a rate known or taken to fail."""
+    low, best, candidate = 0.0, idle, first
+    lowest = LOWEST * high
+    while high / max(low, lowest) > NEXT_TO:
         found = _repeated(bench, candidate)
         if _holds(bench, found):
             low, best = candidate, found
         else:
             high = candidate
-        if low == 0.0 and high < 0.2 * mu:
-            break
-        candidate = (low + high) / 2 if low else high * 0.7
+        candidate = (low + high) / 2 if low else max(lowest, 0.75 * high)
     if low == 0.0:
         bench.notes.append(f"no level down to {high:.1f} requests/s kept the objective")
         return _result(bench, "infeasible", mu, 0.0, 0.0, best, idle_ms, began)
@@ -93,16 +95,16 @@ def _bisect(bench: Bench, mu: float, idle_ms: float, idle: LoadResult, began: fl
 
 
 def _repeated(bench: Bench, rate: float) -> LoadResult:
-    """One level; a level that fails is believed when it fails twice: other work comes in bursts."""
+    """One level; when it fails, it goes on for as long again before that is believed: other work comes in bursts."""
     found = _open(bench, rate)
-    return found if _holds(bench, found) else _open(bench, rate)
+    if _holds(bench, found):
+        return found
+    again = _open(bench, rate)
+    return again if found.aborted or found.failed else found.then(again)
 
 
 def _holds(bench: Bench, found: LoadResult) -> bool:
-    """Late share within what is allowed, give or take what chance does to that many requests (one standard error)."""
-    sent = max(1, len(found.latency_s) + found.failed)
-    slack = float(np.sqrt(bench.allowed * (1 - bench.allowed) / sent))
-    return not found.aborted and found.failed == 0 and found.late_share(bench.limit_s) <= bench.allowed + slack
+    return found.keeps(bench.limit_s, bench.allowed)
 
 
 def _service_s(idle: LoadResult, mu: float, instances: int) -> Sequence[float]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from seatrial.client.transport import AioTransport, EncodedRequest
 from seatrial.errors import SeatrialError, ServerFailed
+from seatrial.profiling.late import bursts, too_many
 from seatrial.tensors import Array
 
 TIMEOUT_S = 30.0
@@ -22,11 +23,13 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class LoadResult:
-    """One level of load. `latency_s` of answered requests, `lateness_s` of every send, `failed` with first reasons."""
+    """One level of load. Of every answered request, in the order of the answers: `latency_s`, and `sent_s`, its
+    intended send moment since the level began. `lateness_s` of every send; `failed` with the first reasons."""
 
     rate: float
     seconds: float
     latency_s: Array
+    sent_s: Array
     lateness_s: Array
     failed: int
     reasons: tuple[str, ...]
@@ -39,6 +42,26 @@ class LoadResult:
         """Share of requests later than the limit; failed ones are late."""
         sent = len(self.latency_s) + self.failed
         return (int(np.sum(self.latency_s > limit_s)) + self.failed) / sent if sent else 1.0
+
+    def keeps(self, limit_s: float, allowed: float) -> bool:
+        """Nothing failed, and no proof that more than `allowed` (a share) of the requests are later than the limit."""
+        if self.aborted or self.failed or not len(self.latency_s):
+            return False
+        late = self.sent_s[self.latency_s > limit_s]
+        return not too_many(len(late), bursts(late, limit_s), len(self.latency_s), allowed)
+
+    def then(self, more: LoadResult) -> LoadResult:
+        """Both levels, of one rate, as one that took as long as both."""
+        return LoadResult(
+            rate=self.rate,
+            seconds=self.seconds + more.seconds,
+            latency_s=np.concatenate([self.latency_s, more.latency_s]),
+            sent_s=np.concatenate([self.sent_s, self.seconds + more.sent_s]),
+            lateness_s=np.concatenate([self.lateness_s, more.lateness_s]),
+            failed=self.failed + more.failed,
+            reasons=(self.reasons + more.reasons)[:3],
+            aborted=self.aborted or more.aborted,
+        )
 
 
 def closed_loop(
@@ -59,6 +82,7 @@ async def _closed(
     address: str, requests: Sequence[EncodedRequest], concurrency: int, seconds: float, least: int
 ) -> LoadResult:
     latency: list[float] = []
+    sent_at: list[float] = []
     reasons: list[str] = []
     began = time.monotonic()
 
@@ -73,13 +97,21 @@ async def _closed(
                     raise ServerFailed(f"the server fails under load: {error}") from error
             else:
                 latency.append(time.monotonic() - sent)
+                sent_at.append(sent - began)
             turn += 1
 
     async with AioTransport() as transport:
         await asyncio.gather(*(caller(transport, turn) for turn in range(concurrency)))
     spent = time.monotonic() - began
     return LoadResult(
-        len(latency) / spent, spent, np.array(latency), np.zeros(0), len(reasons), tuple(reasons[:3]), False
+        rate=len(latency) / spent,
+        seconds=spent,
+        latency_s=np.array(latency),
+        sent_s=np.array(sent_at),
+        lateness_s=np.zeros(0),
+        failed=len(reasons),
+        reasons=tuple(reasons[:3]),
+        aborted=False,
     )
 
 
@@ -89,12 +121,14 @@ async def _open(
     intended = np.cumsum(np.random.default_rng(seed).exponential(1 / rate, int(rate * seconds * 1.5) + 50))
     intended = intended[intended < seconds]
     latency: list[float] = []
+    sent_at: list[float] = []
     lateness: list[float] = []
     reasons: list[str] = []
     outstanding: set[asyncio.Task[None]] = set()
     aborted = False
 
-    async def one(transport: AioTransport, request: EncodedRequest, due: float) -> None:
+    async def one(transport: AioTransport, request: EncodedRequest, offset: float) -> None:
+        due = began + offset
         lateness.append(time.monotonic() - due)
         try:
             await transport.send(address, request, TIMEOUT_S)
@@ -102,19 +136,28 @@ async def _open(
             reasons.append(str(error))
         else:
             latency.append(time.monotonic() - due)
+            sent_at.append(offset)
 
     async with AioTransport() as transport:
         await transport.send(address, requests[0], TIMEOUT_S)  # the connection is not part of the load
         began = time.monotonic()
         for index, offset in enumerate(intended):
-            due = began + float(offset)
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + float(offset) - time.monotonic()))
             if len(outstanding) > bound:
                 aborted = True
                 break
-            task = asyncio.create_task(one(transport, requests[index % len(requests)], due))
+            task = asyncio.create_task(one(transport, requests[index % len(requests)], float(offset)))
             outstanding.add(task)
             task.add_done_callback(outstanding.discard)
         if outstanding:
             await asyncio.wait(outstanding)
-    return LoadResult(rate, seconds, np.array(latency), np.array(lateness), len(reasons), tuple(reasons[:3]), aborted)
+    return LoadResult(
+        rate=rate,
+        seconds=seconds,
+        latency_s=np.array(latency),
+        sent_s=np.array(sent_at),
+        lateness_s=np.array(lateness),
+        failed=len(reasons),
+        reasons=tuple(reasons[:3]),
+        aborted=aborted,
+    )
