@@ -1,14 +1,16 @@
-"""The registry on a real ml-metadata store (SQLite), with real processes that race each other."""
+"""The registry on real ml-metadata stores (SQLite and PostgreSQL), with real processes that race each other."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -20,10 +22,12 @@ from ml_metadata import errors as mlmd_errors
 from seatrial.errors import Conflict, NoSuchModel, NoSuchVersion, Refused, SeatrialError, TryAgain
 from seatrial.registry import mlmd_connection, rules
 from seatrial.registry.entities import ModelVersion, Stage
+from seatrial.registry.mlmd_connection import Connection
 from seatrial.registry.mlmd_store import Registry
 from seatrial.registry.rules import Stages
 from seatrial.served_model import ServedModel
 from seatrial.tensors import Signature, TensorSpec
+from tests.postgres import PostgresServer
 
 SERVED = ServedModel(
     name="upload",
@@ -67,9 +71,13 @@ print(json.dumps(done))
 """
 
 
-@pytest.fixture
-def connection(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'registry.sqlite'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def connection(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'registry.sqlite'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 @pytest.fixture
@@ -211,6 +219,63 @@ def test_evidence_of_the_same_step_run_and_key_is_replaced(registry: Registry, p
     assert registry.evidence(pitch.model_id)[1] == again
 
 
+HOSTILE = ["\\", '\\; DROP TABLE "Type"; --', "E'\\'", "'); --", '"', "%s $1 ?", "é😀\n\t\x01", "x" * 300, "x\\" * 5000]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[text[:12].encode("unicode_escape").decode() for text in HOSTILE])
+def test_any_text_is_kept_as_it_is(registry: Registry, text: str) -> None:
+    parameters = {"text": text, text[:200]: "named"}
+    manifest = {"user": text, "description": text, "tags": {text[:200]: text}, "hyper_parameters": parameters}
+    version, _ = registry.register("pitch", "d1", served=SERVED, manifest=manifest, source=text, run=text)
+    assert registry.version("pitch", 1) == version
+    assert (version.user, version.description, version.source, version.run) == (text, text, text, text)
+    assert (version.tags, version.hyper_parameters, version.manifest) == (manifest["tags"], parameters, manifest)
+    move = registry.move_stage("pitch", 1, "Staging", text, who=text, run=text, why=text)
+    assert registry.ledger("pitch") == [move]
+    evidence = registry.add_evidence(version.model_id, "CheckFormat", text, text, {text: [text]})
+    assert registry.evidence(version.model_id) == [evidence]
+    assert registry.add_evidence(version.model_id, "CheckFormat", text, text, {}).id == evidence.id
+
+
+def test_numbers_are_kept_exactly(registry: Registry) -> None:
+    metrics = {"third": 1 / 3, "small": 5e-324, "large": 1.7976931348623157e308, "digits": 0.1 + 0.2}
+    parameters = {"seed": 2**63 - 1, "low": -(2**63), "rate": 1e-7, "one": 1, "one_float": 1.0, "on": True}
+    manifest = {"metrics": metrics, "hyper_parameters": parameters}
+    version, _ = registry.register("pitch", "d1", served=SERVED, manifest=manifest)
+    back = registry.version("pitch", 1)
+    assert (back.metrics, back.hyper_parameters) == (metrics, parameters)
+    assert [type(value) for value in back.hyper_parameters.values()] == [type(v) for v in parameters.values()]
+    evidence = registry.add_evidence(version.model_id, "ProfileHardware", "cpu-1x1", "r", {**metrics, **parameters})
+    assert registry.evidence(version.model_id)[0].document == evidence.document == {**metrics, **parameters}
+
+
+def test_times_are_milliseconds_since_1970(registry: Registry, pitch: ModelVersion) -> None:
+    before = int(time.time() * 1000)
+    move = registry.move_stage("pitch", 1, "Staging")
+    evidence = registry.add_evidence(pitch.model_id, "CheckFormat", "report", "r1", {})
+    assert before <= registry.ledger("pitch")[0].at_ms == move.at_ms <= registry.evidence(pitch.model_id)[0].at_ms
+    assert evidence.at_ms <= int(time.time() * 1000)
+    assert abs(registry.version("pitch", 1).created_ms - before) < 3_600_000
+
+
+@pytest.mark.parametrize("name", ["\\", "\\ OR 1=1 --", "pitch\\", "'; --", "pitch@1", "P", "x" * 64, "a\0b", "\ud800"])
+def test_a_name_that_no_model_can_have_is_an_unknown_model(registry: Registry, pitch: ModelVersion, name: str) -> None:
+    for ask in (registry.model, registry.versions, registry.ledger, lambda name: registry.version(name, 1)):
+        with pytest.raises(NoSuchModel):
+            ask(name)
+
+
+def test_text_that_a_store_would_change_is_refused_by_name(registry: Registry, pitch: ModelVersion) -> None:
+    value = "a\0b"
+    with pytest.raises(Refused, match="user: holds a NUL or half a surrogate pair"):
+        registry.register("pitch", "d2", served=SERVED, manifest={"user": value})
+    with pytest.raises(Refused, match="why: holds a NUL or half a surrogate pair"):
+        registry.move_stage("pitch", 1, "Staging", why=value)
+    with pytest.raises(Refused, match="run: holds a NUL or half a surrogate pair"):
+        registry.add_evidence(pitch.model_id, "CheckFormat", "report", value, {})
+    assert (len(registry.versions("pitch")), registry.ledger("pitch")) == (1, [])
+
+
 def test_evidence_cannot_pose_as_a_stage_move(registry: Registry, pitch: ModelVersion) -> None:
     for kind in ("StageMove", ""):
         with pytest.raises(Refused, match="kind"):
@@ -218,7 +283,9 @@ def test_evidence_cannot_pose_as_a_stage_move(registry: Registry, pitch: ModelVe
 
 
 def test_a_large_document_is_kept_whole(registry: Registry, pitch: ModelVersion) -> None:
-    document = {"curve": [at / 7 for at in range(50_000)], "sentence": "größer\n" * 1000}
+    random = Random(1)  # what compresses well hides the limits of an index
+    document = {"curve": [random.random() for _ in range(50_000)], "sentence": "größer\n" * 1000}
+    assert len(json.dumps(document)) > 1_000_000
     registry.add_evidence(pitch.model_id, "ProfileHardware", "cpu-1x1", "r1", document)
     assert registry.evidence(pitch.model_id)[0].document == document
 
@@ -232,6 +299,11 @@ def test_threads_may_share_a_registry(registry: Registry, pitch: ModelVersion) -
         numbers = list(pool.map(work, range(40)))
     assert set(numbers) == {2, 3, 4, 5, 6}
     assert len(registry.evidence(pitch.model_id)) == 4
+
+
+def test_processes_may_make_the_tables_of_an_empty_store_at_once(connection: str) -> None:
+    results = race(connection, *({"do": "register", "digests": ["d"]} for _ in range(4)))
+    assert sorted(created for ((_, _, created),) in results) == [False, False, False, True]
 
 
 def test_processes_that_register_at_once_give_each_digest_one_number(connection: str) -> None:
@@ -283,6 +355,17 @@ def test_every_error_of_ml_metadata_becomes_one_of_ours(code: int) -> None:
     patience = code in (mlmd_errors.ABORTED, mlmd_errors.UNAVAILABLE, mlmd_errors.DEADLINE_EXCEEDED)
     assert isinstance(caught.value, TryAgain) or not patience
     assert caught.value.__cause__ is theirs
+
+
+def test_a_store_of_another_seatrial_is_refused(connection: str) -> None:
+    Connection(connection).type_id("artifact", "ModelVersion", {"served": 3})
+    with pytest.raises(Refused, match="type ModelVersion with other properties"):
+        Registry(connection)
+
+
+def test_no_call_hands_postgresql_text_that_it_would_run(connection: str) -> None:
+    with pytest.raises(Refused, match="backslash"):
+        Connection(connection).call("get_contexts_by_type", "\\; DROP TABLE x; --")
 
 
 @pytest.mark.parametrize("text", [None, "this is text and not a database\n" * 100])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -29,6 +30,8 @@ TRANSLATION: dict[type[mlmd.StatusError], type[SeatrialError]] = {
 }
 """Errors without a row (data loss, no permission, unimplemented) need a person: a plain SeatrialError."""
 
+OPENERS = 4  # tries at making tables and types, each of which only another process that makes them can spoil
+
 
 class Connection:
     """A MetadataStore behind one lock: it is one session, and not safe for threads by itself."""
@@ -38,10 +41,7 @@ class Connection:
         if isinstance(address, SqliteStore):
             Path(address.path).parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        try:
-            self._store = translated(lambda: MetadataStore(_config(address)))
-        except RuntimeError as error:  # what its C++ half raises while it opens a store, whatever the reason
-            raise TryAgain(f"the registry's store cannot be opened: {error}") from error
+        self._store = _open(_config(address))
 
     def type_id(
         self, kind: Literal["artifact", "execution", "context"], name: str, properties: Mapping[str, int]
@@ -49,10 +49,20 @@ class Connection:
         """The id of a type, which is made if it is not there. Refused when it is there with other properties."""
         made = {"artifact": pb.ArtifactType, "execution": pb.ExecutionType, "context": pb.ContextType}[kind](name=name)
         made.properties.update(properties)
-        return int(self.call(f"put_{kind}_type", made))
+        for _ in range(OPENERS):
+            try:
+                return int(self.call(f"put_{kind}_type", made))
+            except Conflict as error:  # somebody made it meanwhile, the same one or another
+                refusal = error
+        raise Refused(
+            f"the registry's store has a type {name} with other properties: another Seatrial made it", field="registry"
+        ) from refusal
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """One call of MetadataStore by name."""
+        """One call of MetadataStore by name. Refused with a backslash in a text: PostgreSQL would run the rest."""
+        for text in arguments:
+            if isinstance(text, str) and "\\" in text:
+                raise Refused(f"no name in the registry holds a backslash: {text[:80]!r}", value=text)
         with self._lock:
             return translated(lambda: getattr(self._store, method)(*arguments))
 
@@ -94,6 +104,18 @@ def _our(error: mlmd.StatusError) -> SeatrialError:
     return kind(f"the registry's store: {error}")
 
 
+def _open(config: pb.ConnectionConfig) -> MetadataStore:
+    """An opened store; the first one makes the tables. Raises TryAgain."""
+    for _ in range(OPENERS):
+        try:
+            return translated(lambda: MetadataStore(config))
+        except RuntimeError as error:  # what its C++ half raises while it opens a store, whatever the reason
+            refusal = error
+            if "already exists" not in str(error):  # else another process made the tables at this moment
+                break
+    raise TryAgain(f"the registry's store cannot be opened: {refusal}") from refusal
+
+
 def _config(address: SqliteStore | ServerStore) -> pb.ConnectionConfig:
     config = pb.ConnectionConfig()
     if isinstance(address, SqliteStore):
@@ -105,6 +127,14 @@ def _config(address: SqliteStore | ServerStore) -> pb.ConnectionConfig:
         mysql.user, mysql.password = address.user, address.password
     else:
         postgresql = config.postgresql
-        postgresql.host, postgresql.port, postgresql.dbname = address.host, str(address.port), address.database
-        postgresql.user, postgresql.password = address.user, address.password
+        postgresql.host, postgresql.port = _conninfo(address.host), str(address.port)
+        postgresql.user, postgresql.password = _conninfo(address.user), _conninfo(address.password)
+        postgresql.dbname = _conninfo(address.database)
     return config
+
+
+def _conninfo(value: str) -> str:
+    """A value quoted for libpq: ml-metadata joins `key=value` pairs as they are."""
+    if re.fullmatch(r"[\w.:-]+", value):
+        return value
+    return "'" + value.replace("\\", r"\\").replace("'", r"\'") + "'"

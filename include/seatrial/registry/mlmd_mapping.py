@@ -7,40 +7,50 @@
                       Execution  ProfileHardware   same name      reads the version, writes the Evidence
 
 ml-metadata refuses a second thing of the same type and name. That is the compare-and-swap under every number given out.
+
+The property `record` is the entity itself, as JSON text in a protobuf StringValue; every other property repeats a part
+of it for searches with the store's own tools, cut and without backslashes. They cannot hold the truth: ml-metadata
+writes doubles with six digits, PostgreSQL's integers have 32 bits and its indexed texts 2.7 kB, and a backslash in a
+text becomes SQL there (1.17.1; docs/adr/0005).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from google.protobuf.wrappers_pb2 import StringValue
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from seatrial.errors import Refused
 from seatrial.registry.entities import Evidence, ModelVersion, RegisteredModel, Scalar, StageMove
-from seatrial.served_model import ServedModel
 
 MODEL, VERSION, MOVE, EVIDENCE = "RegisteredModel", "ModelVersion", "StageMove", "Evidence"
 
 VERSION_PROPERTIES: dict[str, int] = {
-    **dict.fromkeys(("model", "tree_digest", "served", "manifest", "user", "description", "source", "run"), pb.STRING),
+    **dict.fromkeys(("model", "tree_digest", "user", "description", "source", "run"), pb.STRING),
     "version": pb.INT,
+    "record": pb.PROTO,
 }
 EVIDENCE_PROPERTIES: dict[str, int] = {
-    **dict.fromkeys(("kind", "key", "run", "document"), pb.STRING),
-    **dict.fromkeys(("model_id", "at_ms"), pb.INT),
+    **dict.fromkeys(("kind", "key", "run"), pb.STRING),
+    "model_id": pb.INT,
+    "record": pb.PROTO,
 }
 MOVE_PROPERTIES: dict[str, int] = {
     **dict.fromkeys(("model", "environment", "from_stage", "to_stage", "who", "run", "why"), pb.STRING),
-    **dict.fromkeys(("seq", "version", "displaced", "at_ms"), pb.INT),
+    **dict.fromkeys(("seq", "version", "displaced"), pb.INT),
+    "record": pb.PROTO,
 }
 STEP_PROPERTIES: dict[str, int] = dict.fromkeys(("key", "run"), pb.STRING)
 
-NAME_LIMIT = 255  # characters of a name column in MySQL and PostgreSQL
-_INT64 = range(-(2**63), 2**63)
+NAME_LIMIT = 255  # characters of a name column in MySQL and PostgreSQL, and of what is searched
+_INT32, _INT64 = range(-(2**31), 2**31), range(-(2**63), 2**63)
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")  # it names a type of the store
 
 Edge = tuple[int | None, int | None, pb.Event]
 """An event of a transaction: index of its execution, index of its artifact or None where the event has an id."""
@@ -72,6 +82,12 @@ def to_json(document: Any, field: str) -> str:
         raise Refused(f"{field} cannot be kept as JSON: {error}", field=field) from error
 
 
+def check_kind(kind: str) -> None:
+    """Raise Refused unless `kind` can be the kind of a document: it must not pose as another thing of the store."""
+    if not _KIND.fullmatch(kind) or kind in (MODEL, VERSION, MOVE, EVIDENCE):
+        raise Refused(f"evidence cannot be of kind {kind[:80]!r} (limit: {_KIND.pattern})", field="kind", value=kind)
+
+
 def model_to_context(name: str, type_id: int) -> pb.Context:
     return pb.Context(type_id=type_id, name=name)
 
@@ -82,35 +98,20 @@ def context_to_model(context: pb.Context) -> RegisteredModel:
 
 def version_to_artifact(version: ModelVersion, type_id: int) -> pb.Artifact:
     """The artifact of a version that is not yet in the store: its id and time are the store's to give."""
-    artifact = pb.Artifact(type_id=type_id, name=version_name(version.model, version.version), uri=version.uri)
-    _fill(
-        artifact.properties,
-        {
-            **version.model_dump(include={"model", "version", "tree_digest", "user", "description", "source", "run"}),
-            "served": to_json(version.served.model_dump(mode="json"), "served"),
-            "manifest": to_json(version.manifest, "manifest"),
-        },
-    )
+    artifact = pb.Artifact(type_id=type_id, name=version_name(version.model, version.version))
+    artifact.uri = _searchable(version.uri)
+    _index(artifact.properties, version.model_dump(include=set(VERSION_PROPERTIES)))
     for prefix, values in _prefixed(version).items():
-        _fill(artifact.custom_properties, {prefix + name: value for name, value in values.items()})
+        _index(artifact.custom_properties, {prefix + name: value for name, value in values.items()})
+    for field in ("manifest", "metrics", "hyper_parameters"):
+        to_json(getattr(version, field), field)  # a refusal names the field
+    _record(artifact.properties, version.model_dump(exclude={"model_id", "created_ms"}))
     return artifact
 
 
 def artifact_to_version(artifact: pb.Artifact) -> ModelVersion:
-    values = _read(artifact.properties)
-    custom = _read(artifact.custom_properties)
     return ModelVersion(
-        model_id=artifact.id,
-        created_ms=artifact.create_time_since_epoch,
-        uri=artifact.uri,
-        **{
-            **values,
-            "served": ServedModel.model_validate_json(values["served"]),
-            "manifest": json.loads(values["manifest"]),
-        },
-        tags=_with_prefix(custom, "tag."),
-        metrics=_with_prefix(custom, "metric."),
-        hyper_parameters=_with_prefix(custom, "param."),
+        model_id=artifact.id, created_ms=artifact.create_time_since_epoch, **_recorded(artifact.properties)
     )
 
 
@@ -118,32 +119,33 @@ def move_to_execution(move: StageMove, type_id: int) -> pb.Execution:
     execution = pb.Execution(
         type_id=type_id, name=move_name(move.model, move.seq), last_known_state=pb.Execution.COMPLETE
     )
-    _fill(execution.properties, move.model_dump(exclude_none=True))
+    _index(execution.properties, move.model_dump(include=set(MOVE_PROPERTIES), exclude_none=True))
+    _record(execution.properties, move.model_dump())
     return execution
 
 
 def execution_to_move(execution: pb.Execution) -> StageMove:
-    return StageMove(**_read(execution.properties))
+    return StageMove(**_recorded(execution.properties))
 
 
 def evidence_to_artifact(evidence: Evidence, name: str, type_id: int) -> pb.Artifact:
     """The artifact of a document; its id is the store's to give."""
     artifact = pb.Artifact(type_id=type_id, name=name, state=pb.Artifact.LIVE)
-    values = evidence.model_dump(exclude={"id"})
-    _fill(artifact.properties, {**values, "document": to_json(evidence.document, "document")})
+    _index(artifact.properties, evidence.model_dump(include=set(EVIDENCE_PROPERTIES)))
+    to_json(evidence.document, "document")
+    _record(artifact.properties, evidence.model_dump(exclude={"id"}))
     return artifact
 
 
 def evidence_to_step(evidence: Evidence, name: str, type_id: int) -> pb.Execution:
     """The execution of the step that wrote a document."""
     step = pb.Execution(type_id=type_id, name=name, last_known_state=pb.Execution.COMPLETE)
-    _fill(step.properties, {"key": evidence.key, "run": evidence.run})
+    _index(step.properties, {"key": evidence.key, "run": evidence.run})
     return step
 
 
 def artifact_to_evidence(artifact: pb.Artifact) -> Evidence:
-    values = _read(artifact.properties)
-    return Evidence(id=artifact.id, **{**values, "document": json.loads(values["document"])})
+    return Evidence(id=artifact.id, **_recorded(artifact.properties))
 
 
 def reads(what: str, artifact_id: int) -> Edge:
@@ -177,24 +179,38 @@ def _prefixed(version: ModelVersion) -> dict[str, Mapping[str, Scalar]]:
     return {"tag.": version.tags, "metric.": version.metrics, "param.": version.hyper_parameters}
 
 
-def _with_prefix(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in sorted(values.items()) if name.startswith(prefix)}
+def _record(properties: Any, values: Mapping[str, Any]) -> None:
+    properties["record"].proto_value.Pack(StringValue(value=to_json(values, "record")))
 
 
-def _fill(properties: Any, values: Mapping[str, Scalar]) -> None:
+def _recorded(properties: Any) -> dict[str, Any]:
+    text = StringValue()
+    properties["record"].proto_value.Unpack(text)
+    values: dict[str, Any] = json.loads(text.value)
+    return values
+
+
+def _index(properties: Any, values: Mapping[str, Scalar]) -> None:
+    """Fill the searchable properties. Raises Refused, by name, for a value that no store or JSON would keep."""
     for name, value in values.items():
         if len(name) > NAME_LIMIT:
             raise Refused(f"{name[:40]}…: a name of {len(name)} characters (limit: {NAME_LIMIT})", field=name)
+        kept = properties[_searchable(_plain(name, name))]
         if isinstance(value, bool):  # before int: a bool is one
-            properties[name].bool_value = value
-        elif isinstance(value, int):
-            if value not in _INT64:
+            kept.bool_value = value
+        elif isinstance(value, int) and value in _INT32:
+            kept.int_value = value
+        elif isinstance(value, int | float):
+            if isinstance(value, int) and value not in _INT64:
                 raise Refused(f"{name}: {value} does not fit 64 bits", field=name, value=value)
-            properties[name].int_value = value
-        elif isinstance(value, float):
-            properties[name].double_value = value
+            kept.double_value = value
         else:
-            properties[name].string_value = _plain(name, value)
+            kept.string_value = _searchable(_plain(name, value))
+
+
+def _searchable(text: str) -> str:
+    """As much of a text as every store can index. A backslash would end the text and begin SQL in PostgreSQL's."""
+    return text[:NAME_LIMIT].replace("\\", "/")
 
 
 def _plain(name: str, text: str) -> str:
@@ -202,7 +218,3 @@ def _plain(name: str, text: str) -> str:
     if "\0" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
         raise Refused(f"{name}: holds a NUL or half a surrogate pair", field=name)
     return text
-
-
-def _read(properties: Any) -> dict[str, Any]:
-    return {name: getattr(value, value.WhichOneof("value")) for name, value in properties.items()}

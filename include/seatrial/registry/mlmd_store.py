@@ -7,13 +7,13 @@ from typing import Any
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Context
 
-from seatrial.errors import NoSuchModel, NoSuchVersion, Refused, SeatrialError
+from seatrial.errors import NoSuchModel, NoSuchVersion, SeatrialError
 from seatrial.registry import mlmd_mapping as mapping
 from seatrial.registry import rules
 from seatrial.registry.entities import Evidence, ModelVersion, RegisteredModel, Stage, StageMove
 from seatrial.registry.mlmd_connection import Connection
 from seatrial.registry.rules import ANY, Author, Expectation
-from seatrial.registry.versions import check_model_name, next_version, with_digest
+from seatrial.registry.versions import check_model_name, is_model_name, next_version, with_digest
 from seatrial.served_model import ServedModel
 
 LOST_RACES = 100  # each lost race is somebody else's success; so many in a row mean that the store is broken
@@ -78,9 +78,9 @@ class Registry:
 
     def version(self, model: str, version: int) -> ModelVersion:
         """Raises NoSuchModel or NoSuchVersion, with what exists."""
-        artifact = self._store.call(
-            "get_artifact_by_type_and_name", mapping.VERSION, mapping.version_name(model, version)
-        )
+        name = mapping.version_name(model, version)
+        known_name = is_model_name(model)
+        artifact = self._store.call("get_artifact_by_type_and_name", mapping.VERSION, name) if known_name else None
         if artifact is None:
             known = ", ".join(str(found.version) for found in self.versions(model)[-20:])
             raise NoSuchVersion(f"no version {version} of {model!r}; known: {known}", model=model, version=version)
@@ -139,8 +139,7 @@ class Registry:
 
         Raises NoSuchVersion, and Refused for a document that JSON cannot say.
         """
-        if kind == mapping.MOVE or not kind:
-            raise Refused(f"evidence cannot be of kind {kind!r}", field="kind", value=kind)
+        mapping.check_kind(kind)
         name = mapping.evidence_name(self.by_id(model_id), kind, run, key)
         evidence = Evidence(id=0, model_id=model_id, kind=kind, key=key, run=run, at_ms=_now_ms(), document=document)
         artifact = mapping.evidence_to_artifact(evidence, name, self._evidence_type)
@@ -195,7 +194,7 @@ class Registry:
         return context
 
     def _context_if_known(self, model: str) -> Context | None:
-        return self._store.call("get_context_by_type_and_name", mapping.MODEL, model)
+        return self._store.call("get_context_by_type_and_name", mapping.MODEL, model) if is_model_name(model) else None
 
     def _new_context(self, model: str) -> Context:
         return mapping.model_to_context(model, self._model_type)

@@ -13,9 +13,13 @@ from seatrial.served_model import ServedModel
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")  # neither @ nor #: they join names to numbers in the store
 
 
+def is_model_name(name: str) -> bool:
+    return bool(_MODEL_NAME.fullmatch(name))
+
+
 def check_model_name(name: str) -> None:
     """Raise Refused unless `name` can name a model in the registry."""
-    if not _MODEL_NAME.fullmatch(name):
+    if not is_model_name(name):
         raise Refused(f"model name {name!r} does not match {_MODEL_NAME.pattern}", field="name", value=name)
 
 

@@ -42,18 +42,16 @@ VERSION = ModelVersion(
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 names = st.text(string.ascii_letters + "-_.é", min_size=1, max_size=12)
 scalars: st.SearchStrategy[Scalar] = st.one_of(
-    texts, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False)
+    texts, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False)
 )
-documents = st.dictionaries(
-    texts, st.recursive(scalars.filter(lambda v: v not in (float("inf"), -float("inf"))), st.lists), max_size=4
-)
+documents = st.dictionaries(texts, st.recursive(scalars, st.lists), max_size=4)
 
 
 @given(
     texts,
     texts,
     st.dictionaries(names, texts, max_size=4),
-    st.dictionaries(names, st.floats(allow_nan=False), max_size=4),
+    st.dictionaries(names, st.floats(allow_nan=False, allow_infinity=False), max_size=4),
     st.dictionaries(names, scalars, max_size=4),
     documents,
 )
@@ -80,6 +78,21 @@ def test_a_version_comes_back_as_it_was(
     back = mapping.artifact_to_version(artifact)
     assert back == version
     assert {k: type(v) for k, v in back.hyper_parameters.items()} == {k: type(v) for k, v in parameters.items()}
+
+
+@given(texts, texts, st.dictionaries(texts, texts, max_size=2), st.dictionaries(texts, scalars, max_size=2))
+def test_no_text_that_becomes_sql_holds_a_backslash_or_more_than_every_store_indexes(
+    user: str, key: str, tags: dict[str, str], parameters: dict[str, Scalar]
+) -> None:
+    change = {"user": user + "\\", "source": "x" * 300, "tags": tags, "hyper_parameters": parameters}
+    artifact = mapping.version_to_artifact(VERSION.model_copy(update=change), 1)
+    name = mapping.evidence_name(VERSION, "K", user + "\\", key)
+    evidence = Evidence(id=0, model_id=17, kind="K", key=key, run=user + "\\", at_ms=9, document={})
+    document = mapping.evidence_to_artifact(evidence, name, 1)
+    for made in (artifact, document, mapping.evidence_to_step(evidence, name, 1)):
+        properties = [*made.properties.items(), *made.custom_properties.items()]
+        searched = [made.name, *(key for key, _ in properties), *(value.string_value for _, value in properties)]
+        assert all("\\" not in text and len(text) <= mapping.NAME_LIMIT for text in searched)
 
 
 @given(texts, st.one_of(st.none(), st.integers(1, 9)))
@@ -141,8 +154,17 @@ def test_a_document_that_json_cannot_say_is_refused(document: dict[str, Any]) ->
         {"source": "\ud800"},
         {"hyper_parameters": {"seed": 2**63}},
         {"tags": {"t" * 300: "x"}},
+        {"tags": {"a\0": "x"}},
+        {"metrics": {"loss": float("inf")}},
+        {"hyper_parameters": {"rate": float("nan")}},
     ],
 )
 def test_values_that_some_store_would_change_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         mapping.version_to_artifact(VERSION.model_copy(update=change), 1)
+
+
+@pytest.mark.parametrize("kind", ["", "StageMove", "ModelVersion", "a\\b", "a'b", "Ü", "x" * 64, "two words"])
+def test_a_kind_is_a_plain_word_that_names_nothing_else_in_the_store(kind: str) -> None:
+    with pytest.raises(Refused, match="evidence cannot be of kind"):
+        mapping.check_kind(kind)
