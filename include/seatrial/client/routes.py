@@ -53,7 +53,7 @@ class Routes:
             raise NoSuchModel(f"no model {model!r}; registered: {known}", model=model)
         where = self._models[model]["environments"].get(environment)
         if where is None:
-            known = ", ".join(sorted(self._models[model]["environments"]))
+            known = ", ".join(sorted(self._models[model]["environments"])) or "none"
             raise NotDeployed(f"{model!r} runs nowhere in environment {environment!r}; it knows {known}", model=model)
         wanted = version if version is not None else where.get(stage.lower())
         if wanted is None:

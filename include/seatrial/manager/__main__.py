@@ -75,8 +75,10 @@ def _port_before(home: Path) -> int | None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in [*range(port, port + 50), 0]:
-        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        # TCP by name: asyncio sets TCP_NODELAY on no other, and each answer would wait 40 ms for the caller's ACK
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, candidate))

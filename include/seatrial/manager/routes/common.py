@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from seatrial.errors import Refused
 from seatrial.manager.composition import InferenceManager
 from seatrial.registry.entities import ModelVersion
-from seatrial.registry.rules import stages
+from seatrial.registry.rules import Ledger, stages
 
 
 def _manager(request: Request) -> InferenceManager:
@@ -36,9 +36,9 @@ def upload_folder(manager: InferenceManager, upload: str) -> Path:
     return folder
 
 
-def version_document(manager: InferenceManager, version: ModelVersion) -> dict[str, Any]:
-    """A version with its stage in each environment that ever saw it."""
-    folded = stages(manager.registry.ledger(version.model))
+def version_document(manager: InferenceManager, version: ModelVersion, moves: Ledger | None = None) -> dict[str, Any]:
+    """A version with its stage in each environment that ever saw it. `moves` is its model's ledger, if read before."""
+    folded = stages(manager.registry.ledger(version.model) if moves is None else moves)
     return {
         **version.model_dump(mode="json"),
         "stages": {environment: stage for (environment, number), stage in folded.items() if number == version.version},

@@ -43,12 +43,19 @@ def _document(manager: InferenceManager) -> dict[str, Any]:
         spec = deployment.spec
         by_version = serving.setdefault(spec.served.name, {}).setdefault(spec.environment, {})
         by_version[spec.served.version] = tuple(manager.deployments.endpoints(spec.model_id, spec.environment))
-    models = {}
-    for model in manager.registry.models():
-        moves = manager.registry.ledger(model.name)
-        here = {"local", *(move.environment for move in moves), *serving.get(model.name, {})}
-        environments = {
-            name: (current(moves, name), serving.get(model.name, {}).get(name, {})) for name in sorted(here)
-        }
-        models[model.name] = model_entry(manager.registry.versions(model.name), environments)
+    models = {model.name: _entry(manager, model.name, serving.get(model.name)) for model in manager.registry.models()}
     return {"models": models}
+
+
+def _entry(
+    manager: InferenceManager, model: str, serving: dict[str, dict[int, tuple[Endpoint, ...]]] | None
+) -> dict[str, Any]:
+    """Of a model that runs nowhere only the name is told: a registry has thousands, and this is read at each change."""
+    if serving is None:
+        return model_entry((), {})
+    moves = manager.registry.ledger(model)
+    here = {"local", *(move.environment for move in moves), *serving}
+    environments = {name: (current(moves, name), serving.get(name, {})) for name in sorted(here)}
+    told = {number for stages, running in environments.values() for number in (*running, stages.production)}
+    versions = [manager.registry.version(model, number) for number in told if number is not None]
+    return model_entry(versions, environments)

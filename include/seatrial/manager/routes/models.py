@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 
+from seatrial.errors import NotFound
 from seatrial.manager.routes.common import Body, Manager, version_document
 from seatrial.manager.sweep import sweep
 from seatrial.registry.entities import Stage, StageMove
@@ -55,8 +56,20 @@ def show_model(model: str, manager: Manager) -> dict[str, Any]:
             name: {"production": current(moves, name).production, "staging": current(moves, name).staging}
             for name in sorted(environments)
         },
-        "versions": [version_document(manager, version) for version in manager.registry.versions(model)],
+        "versions": [version_document(manager, version, moves) for version in manager.registry.versions(model)],
     }
+
+
+@router.get("/models/{model}/stages/{stage}")
+def show_stage(
+    model: str, stage: Literal["Staging", "Production"], manager: Manager, environment: str = "local"
+) -> dict[str, Any]:
+    """The version that is in a stage of an environment."""
+    moves = manager.registry.ledger(model)
+    number = getattr(current(moves, environment), stage.lower())
+    if number is None:
+        raise NotFound(f"{model!r} has no version in {stage} in {environment!r}", model=model, stage=stage)
+    return version_document(manager, manager.registry.version(model, number), moves)
 
 
 @router.get("/models/{model}/ledger")
