@@ -43,16 +43,21 @@ test: setup $(EXAMPLES)/.ready test-unit ## everything, real parts included (Air
 test-unit: .venv-manager/.ready ## the pure halves, in seconds
 	.venv-manager/bin/python -m pytest tests/unit -q
 
+.PHONY: bench-registry
+bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow's beside it (20 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.registry --mlflow .venv-mlflow/bin/python
+
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt
 	$(UV) pip compile -q pyproject.toml --extra manager --extra manager-test --python-version 3.11 --generate-hashes --no-header -o requirements-manager.txt
 	$(UV) pip compile -q requirements-tools.in --python-version 3.11 --generate-hashes --no-header -o requirements-tools.txt
+	$(UV) pip compile -q benchmarks/requirements-mlflow.in --python-version 3.11 --generate-hashes --no-header -o benchmarks/requirements-mlflow.txt
 	$(UV) pip compile -q requirements-examples.in --no-deps --python-version 3.11 --generate-hashes --no-header -o requirements-examples.txt
 
 .PHONY: clean
 clean: ## remove the environments and all state
-	rm -rf .venv-airflow .venv-manager .venv-tools .seatrial
+	rm -rf .venv-airflow .venv-manager .venv-mlflow .venv-tools .seatrial
 
 .venv-tools/.ready: requirements-tools.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Seatrial needs Python 3.11: install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -73,6 +78,11 @@ clean: ## remove the environments and all state
 	$(UV) pip sync -q --python .venv-manager --require-hashes requirements-manager.txt
 	$(UV) pip install -q --python .venv-manager --no-deps --no-build-isolation -e .
 	@.venv-manager/bin/python -m quickstart.libpython .venv-manager/lib
+	@touch $@
+
+.venv-mlflow/.ready: benchmarks/requirements-mlflow.txt .venv-tools/.ready
+	$(UV) venv -q --clear --python "$(PYTHON)" .venv-mlflow
+	$(UV) pip sync -q --python .venv-mlflow --require-hashes benchmarks/requirements-mlflow.txt
 	@touch $@
 
 $(EXAMPLES)/.ready: requirements-examples.txt .venv-tools/.ready
