@@ -8,22 +8,19 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from seatrial import cli_queries
 from seatrial import cli_views as views
+from seatrial.cli_common import Answer
+from seatrial.cli_common import api as _api
+from seatrial.cli_common import command as _command
+from seatrial.cli_common import settings as _settings
 from seatrial.errors import Conflict, NotFound, Refused, SeatrialError
-
-if TYPE_CHECKING:
-    from seatrial.client.manager_api import ManagerAPI
-    from seatrial.settings import Settings
 
 EXIT_CODES = """exit status: 0 done · 1 not now (manager or server away, or a failure) · 2 refused (wrong input)
              3 not found · 4 conflict (the state moved on)"""
-
-Answer = tuple[Any, Sequence[str]]
-"""What a command found: the JSON document, and the lines for a person."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -63,12 +60,6 @@ def status(arguments: argparse.Namespace) -> Answer:
         deployments = [d for d in deployments if d["spec"]["served"]["name"] == arguments.model]
     document = {"manager": health, "models": models, "deployments": deployments}
     return document, views.status_lines(document)
-
-
-def models(_: argparse.Namespace) -> Answer:
-    with _api() as api:
-        found = api.models()
-    return {"models": found}, views.models_lines(found)
 
 
 def show(arguments: argparse.Namespace) -> Answer:
@@ -133,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--to", metavar="NAME", help="its name among the uploads (default: model name and time)")
     new = _command(commands, "status", status, "manager, models and servers at a glance", "seatrial status pitch")
     new.add_argument("model", nargs="?", help="only this model")
-    _command(commands, "models", models, "the registered models", "seatrial models --json")
+    cli_queries.add_to(commands)
     new = _command(commands, "show", show, "a model, or a version with its evidence", "seatrial show pitch@2")
     new.add_argument("what", metavar="MODEL[@VERSION]")
     new = _command(commands, "infer", infer, "call a model", "seatrial infer pitch audio=window.npy --out answer.npz")
@@ -156,30 +147,6 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("model")
     new.add_argument("--why", required=True, help="one sentence for the stage ledger")
     return parser
-
-
-def _command(
-    commands: Any, name: str, command: Callable[[argparse.Namespace], Answer], does: str, example: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=does, description=does, epilog=f"example: {example}"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
-    parser.set_defaults(command=command)
-    return parser
-
-
-def _settings() -> Settings:
-    from seatrial.settings import Settings
-
-    return Settings.read()
-
-
-def _api() -> ManagerAPI:
-    from seatrial.client.manager_api import ManagerAPI
-
-    settings = _settings()
-    return ManagerAPI(settings.manager_url, token=settings.token)
 
 
 def _status(error: SeatrialError) -> int:

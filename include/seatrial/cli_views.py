@@ -29,7 +29,7 @@ def models_lines(models: Sequence[Document]) -> list[str]:
         return ["no model is registered yet"]
     rows = [("model", "Production", "Staging", "versions")]
     rows += [(m["name"], _version(m["production"]), _version(m["staging"]), str(m["versions"])) for m in models]
-    return _table(rows)
+    return table(rows)
 
 
 def model_lines(model: Document) -> list[str]:
@@ -41,11 +41,11 @@ def model_lines(model: Document) -> list[str]:
                 str(version["model_id"]),
                 version["served"]["format"],
                 version["stages"].get("local", "None"),
-                _time(version["created_ms"]),
+                time_of(version["created_ms"]),
                 version["description"],
             )
         )
-    return _table(rows)
+    return table(rows)
 
 
 def version_lines(version: Document, evidence: Sequence[Document]) -> list[str]:
@@ -54,13 +54,13 @@ def version_lines(version: Document, evidence: Sequence[Document]) -> list[str]:
         f"{version['model']}@{version['version']}  model id {version['model_id']}  {version['served']['format']}  "
         f"{version['stages'].get('local', 'None')}",
         f"  {version['description']}".rstrip(),
-        f"  by {version['user'] or 'unknown'}, {_time(version['created_ms'])}, from {version['source']}",
+        f"  by {version['user'] or 'unknown'}, {time_of(version['created_ms'])}, from {version['source']}",
         f"  files sha256:{version['tree_digest']}",
         *(f"  input  {_layer(layer)}" for layer in signature["inputs"]),
         *(f"  output {_layer(layer)}" for layer in signature["outputs"]),
     ]
     for found in sorted(evidence, key=lambda item: (item["at_ms"], item["id"])):
-        lines.append(f"  {_time(found['at_ms'])}  {found['kind']:<16} {_said(found)}")
+        lines.append(f"  {time_of(found['at_ms'])}  {found['kind']:<16} {_said(found)}")
     return [line for line in lines if line.strip()]
 
 
@@ -70,7 +70,7 @@ def ledger_lines(moves: Sequence[Document]) -> list[str]:
         rows.append(
             (
                 str(move["seq"]),
-                _time(move["at_ms"]),
+                time_of(move["at_ms"]),
                 f"{move['model']}@{move['version']}",
                 move["from_stage"],
                 move["to_stage"],
@@ -79,7 +79,7 @@ def ledger_lines(moves: Sequence[Document]) -> list[str]:
                 move["why"],
             )
         )
-    return _table(rows)
+    return table(rows)
 
 
 def infer_lines(document: Document) -> list[str]:
@@ -119,10 +119,10 @@ def _version(number: int | None) -> str:
     return "–" if number is None else f"@{number}"
 
 
-def _time(at_ms: int) -> str:
+def time_of(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

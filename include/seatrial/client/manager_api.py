@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -44,8 +45,9 @@ class ManagerAPI:
 
     # models and their ledger
 
-    def models(self) -> list[Document]:
-        return list(self._json("GET", "/models")["models"])
+    def models(self, **query: Any) -> list[Document]:
+        """All of them, or those that `filter=` and `order=` ask for."""
+        return list(self._pages("/models", "models", query))
 
     def model(self, model: str) -> Document:
         return self._json("GET", f"/models/{_quoted(model)}")
@@ -143,6 +145,15 @@ class ManagerAPI:
 
     def capture(self, model: str, capture_id: str) -> bytes:
         return self._send("GET", f"/models/{_quoted(model)}/captures/{_quoted(capture_id)}").content
+
+    def _pages(self, path: str, name: str, query: Document) -> Iterator[Document]:
+        cursor: Document = {}
+        while True:
+            answer = self._json("GET", path, params={"limit": 500, **query, **cursor})
+            yield from answer[name]
+            if not answer.get("cursor"):
+                return
+            cursor = {"cursor": answer["cursor"]}
 
     def _json(self, method: str, path: str, **content: Any) -> Document:
         return self._document(self._send(method, path, **content))

@@ -14,7 +14,17 @@ from seatrial import __version__
 from seatrial.errors import SeatrialError, to_problem
 from seatrial.manager.auth import TokenCheck
 from seatrial.manager.composition import InferenceManager
-from seatrial.manager.routes import captures, deployments, discovery, health, models, scaling, trials, versions
+from seatrial.manager.routes import (
+    captures,
+    deployments,
+    discovery,
+    health,
+    listings,
+    models,
+    scaling,
+    trials,
+    versions,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +45,7 @@ def build_app(manager: InferenceManager, token: str | None) -> FastAPI:
     app = FastAPI(title="Seatrial Inference Manager", version=__version__, lifespan=lifespan)
     app.state.manager = manager
     guarded = [Depends(TokenCheck(token))]
-    for part in (health, models, versions, deployments, trials, captures, scaling, discovery):
+    for part in (health, listings, models, versions, deployments, trials, captures, scaling, discovery):
         app.include_router(part.router, prefix="/v1", dependencies=guarded)
     app.add_exception_handler(SeatrialError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)

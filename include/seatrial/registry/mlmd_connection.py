@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ml_metadata import errors as mlmd
-from ml_metadata.metadata_store.metadata_store import MetadataStore
+from ml_metadata.metadata_store.metadata_store import ListOptions, MetadataStore, OrderByField
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from seatrial.errors import Conflict, Refused, SeatrialError, TryAgain
@@ -65,6 +65,18 @@ class Connection:
                 raise Refused(f"no name in the registry holds a backslash: {text[:80]!r}", value=text)
         with self._lock:
             return translated(lambda: getattr(self._store, method)(*arguments))
+
+    def find(
+        self,
+        kind: Literal["artifacts", "executions"],
+        query: str,
+        limit: int | None = None,
+        *,
+        newest_first: bool = False,
+    ) -> list[Any]:
+        """The nodes that meet ml-metadata's `filter_query`, ordered by id."""
+        options = ListOptions(limit, OrderByField.ID, not newest_first, query)
+        return list(self.call(f"get_{kind}", options))
 
     def put_new(
         self,

@@ -76,6 +76,19 @@ class Registry:
         """All versions of a model, oldest first. Raises NoSuchModel."""
         return self._versions(self._context(model))
 
+    def find_versions(self, query: str, limit: int | None = None, *, newest_first: bool = False) -> list[ModelVersion]:
+        """Versions of all models that meet a query of `mlmd_query`, in the order of their model ids."""
+        found = self._store.find("artifacts", query, limit, newest_first=newest_first)
+        return [mapping.artifact_to_version(artifact) for artifact in found]
+
+    def ledgers(self) -> dict[str, list[StageMove]]:
+        """The ledgers of all models that have one, by name, each oldest first."""
+        found: dict[str, list[StageMove]] = {}
+        for execution in self._store.call("get_executions_by_type", mapping.MOVE):
+            move = mapping.execution_to_move(execution)
+            found.setdefault(move.model, []).append(move)
+        return {model: sorted(moves, key=lambda move: move.seq) for model, moves in sorted(found.items())}
+
     def version(self, model: str, version: int) -> ModelVersion:
         """Raises NoSuchModel or NoSuchVersion, with what exists."""
         name = mapping.version_name(model, version)

@@ -27,23 +27,6 @@ class StageMoveRequest(Body):
     why: str = ""
 
 
-@router.get("/models")
-def list_models(manager: Manager) -> dict[str, Any]:
-    rows = []
-    for model in manager.registry.models():
-        stages = current(manager.registry.ledger(model.name), "local")
-        rows.append(
-            {
-                "name": model.name,
-                "created_ms": model.created_ms,
-                "production": stages.production,
-                "staging": stages.staging,
-                "versions": len(manager.registry.versions(model.name)),
-            }
-        )
-    return {"models": rows}
-
-
 @router.get("/models/{model}")
 def show_model(model: str, manager: Manager) -> dict[str, Any]:
     registered = manager.registry.model(model)

@@ -1,0 +1,55 @@
+"""What every file of commands needs: the settings, the manager's API, and how a command is declared."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from seatrial.errors import Refused
+
+if TYPE_CHECKING:
+    from seatrial.client.registry_api import RegistryAPI
+    from seatrial.settings import Settings
+
+Answer = tuple[Any, Sequence[str]]
+"""What a command found: the JSON document, and the lines for a person."""
+
+Command = Callable[[argparse.Namespace], Answer]
+
+
+def settings() -> Settings:
+    from seatrial.settings import Settings
+
+    return Settings.read()
+
+
+def api() -> RegistryAPI:
+    from seatrial.client.registry_api import RegistryAPI
+
+    read = settings()
+    return RegistryAPI(read.manager_url, token=read.token)
+
+
+def command(
+    commands: Any, name: str, does: Command, summary: str, example: str, more: str = ""
+) -> argparse.ArgumentParser:
+    """`more` is what a stranger must know to use it: shown by --help, laid out as it is."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary}\n\n{more}".strip(),
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    parser.set_defaults(command=does)
+    return parser
+
+
+def version_name(text: str) -> tuple[str, int]:
+    """`pitch@2` taken apart. Raises Refused for anything else."""
+    name, _, number = text.partition("@")
+    if not name or not (number.isascii() and number.isdigit()):
+        raise Refused(f"{text!r}: a version is a model and a number, as in pitch@2", field="version", value=number)
+    return name, int(number)

@@ -1,0 +1,61 @@
+"""The part of a filter that ml-metadata's own search can answer (pure): a filter to a `filter_query`.
+
+What comes back is a superset, `query.matches` decides. Left to it are `!=`, `~`, and every name or text that is not
+plain: case, spaces at the end and quotes mean different things to SQLite, MySQL and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from seatrial.registry.query import Clause, Filter, number
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.:@/#+-]{1,200}")
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")  # ml-metadata reads the name of a property as a regular expression
+MOST_NAMES = 500  # in one IN (...); more are cheaper to read through
+COLUMNS = {"model": "model", "name": "model", "user": "user", "run": "run"}
+
+
+def version_query(wanted: Filter, names: Collection[str] | None = None) -> str:
+    """`names` are the only versions (`pitch@2`) that can be meant, if that is known."""
+    parts = ["type = 'ModelVersion'", *(said for said in map(_condition, wanted.clauses) if said)]
+    if names is not None and len(names) <= MOST_NAMES and all(map(_PLAIN.fullmatch, names)):
+        parts.append(f"name IN ({', '.join(_text(name) for name in sorted(names))})" if names else "id = 0")
+    return " AND ".join(parts)
+
+
+def _condition(clause: Clause) -> str | None:
+    sign, value = clause.operator, clause.value
+    if sign in ("!=", "~") or (clause.key and not _PLAIN_KEY.fullmatch(clause.key)):
+        return None
+    if clause.field == "metric":
+        return f"{_custom(clause)}.double_value {sign} {value!r}"
+    if clause.field == "version" and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return f"properties.version.int_value {sign} {int(value)}"
+    if not isinstance(value, str) or not _PLAIN.fullmatch(value):
+        return None
+    if clause.field == "param":
+        return _parameter(clause, value)
+    if sign == "=" and clause.field == "tag":
+        return f"{_custom(clause)}.string_value = {_text(value)}"
+    if sign == "=" and clause.field in COLUMNS:
+        return f"properties.{COLUMNS[clause.field]}.string_value = {_text(value)}"
+    return None
+
+
+def _parameter(clause: Clause, value: str) -> str | None:
+    as_number = number(value)
+    if as_number is not None and clause.operator != "=":
+        whole = f"{_custom(clause)}.int_value {clause.operator} {as_number!r}"
+        return f"({whole} OR {_custom(clause)}.double_value {clause.operator} {as_number!r})"
+    plain_text = as_number is None and value.lower() not in ("true", "false", "nan", "inf", "-inf", "infinity")
+    return f"{_custom(clause)}.string_value = {_text(value)}" if plain_text and clause.operator == "=" else None
+
+
+def _custom(clause: Clause) -> str:
+    return f"custom_properties.`{clause.field}.{clause.key}`"
+
+
+def _text(value: str) -> str:
+    return f"'{value}'"
