@@ -70,7 +70,7 @@ def derive(
         raise Refused(f"{cell.key}: no capacity was measured: {' '.join(capacity.notes)}", field="lambda_max")
     lead_s = rate_window_s / 2 + scrape_s + sync_s + cell.started_in_s
     growth = math.exp(growth_per_s * lead_s)
-    ratio = min(HIGHEST_RATIO, max(LOWEST_RATIO, 1 / ((1 + TAU) * IMBALANCE * growth)))
+    ratio = round(min(HIGHEST_RATIO, max(LOWEST_RATIO, 1 / ((1 + TAU) * IMBALANCE * growth))), 4)  # as it is shown
     target = floor_two_digits(ratio * lam)
     if target * (1 + TAU) > REACHABLE * capacity.mu:
         raise Refused(
@@ -88,7 +88,7 @@ def derive(
         cell=cell.key,
         lambda_max=capacity.lambda_max,
         mu=capacity.mu,
-        ratio=round(ratio, 4),
+        ratio=ratio,
         ratio_factors={"tau": TAU, "imbalance": IMBALANCE, "growth": round(growth, 4), "lead_s": round(lead_s, 1)},
         target_per_replica=target,
         min_replicas=least,
