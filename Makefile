@@ -37,7 +37,7 @@ format: .venv-tools/.ready ## format and fix what can be fixed
 .PHONY: test
 test: setup $(EXAMPLES)/.ready test-unit ## everything, real parts included (Airflow, ml-metadata, Triton)
 	.venv-airflow/bin/python -m pytest tests/unit tests/airflow --ignore=tests/unit/registry --ignore=tests/unit/manager -q
-	SEATRIAL_EXAMPLES="$(CURDIR)/$(EXAMPLES)" .venv-manager/bin/python -m pytest tests/integration tests/e2e -q
+	SEATRIAL_EXAMPLES="$(CURDIR)/$(EXAMPLES)" .venv-manager/bin/python -m pytest tests/contract tests/integration tests/e2e -q
 
 .PHONY: test-unit
 test-unit: .venv-manager/.ready ## the pure halves, in seconds

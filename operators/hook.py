@@ -19,9 +19,10 @@ class SeatrialHook(BaseHook):
         super().__init__()
         self.conn_id = conn_id
 
-    def get_conn(self) -> ManagerAPI:
+    def get_conn(self, run: str = "") -> ManagerAPI:
+        """`run` is the Airflow run that the manager's audit lines name."""
         from seatrial.client.manager_api import ManagerAPI
 
         connection = self.get_connection(self.conn_id)
         url = f"{connection.schema or 'http'}://{connection.host}:{connection.port or 8765}"
-        return ManagerAPI(url, token=connection.password)
+        return ManagerAPI(url, token=connection.password, run=run)

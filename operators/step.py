@@ -38,7 +38,7 @@ class StepOperator(BaseOperator):
         from seatrial.waiting import Deadline
 
         dag_run = context["dag_run"]
-        with SeatrialHook(self.conn_id).get_conn() as api:
+        with SeatrialHook(self.conn_id).get_conn(dag_run.run_id) as api:
             run = Run(
                 api=api,
                 id=dag_run.run_id,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from seatrial import cli_queries
+from seatrial import cli_queries, cli_tokens
 from seatrial import cli_views as views
 from seatrial.cli_common import Answer
 from seatrial.cli_common import api as _api
@@ -146,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     new.add_argument("model")
     new.add_argument("--why", required=True, help="one sentence for the stage ledger")
+    cli_tokens.declare(commands)
     return parser
 
 

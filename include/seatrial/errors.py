@@ -2,6 +2,7 @@
 
     SeatrialError
     ├── Refused                 the input is wrong: correct it, trying again unchanged is useless
+    │   ├── TooLarge            the request's body passes a limit
     │   ├── UploadRefused       a file of an upload: names file, field, value and limit
     │   └── BadInput            a tensor of a request: names layer, what was expected, what came
     ├── NotFound                the thing is not there: check the name
@@ -9,10 +10,12 @@
     │   ├── NoSuchVersion
     │   └── NotDeployed         it exists, but nothing serves it in that stage
     ├── Conflict                the state moved on: read it again, then decide
-    ├── Forbidden               the token is missing, wrong, or lacks the right
+    ├── Forbidden               the token is missing, wrong or revoked
+    │   └── NotAllowed          the token is right, but its role may not do this
     └── TryAgain                nothing is wrong with the request: the same call may succeed later
         ├── ManagerUnavailable
         ├── Overloaded          the server sheds load
+        ├── TooManyFailures     too many requests without a valid token
         ├── DeadlineExceeded
         └── ServerFailed        an Inference Server died or answered nonsense: carries the log's last lines
 
@@ -39,6 +42,10 @@ class SeatrialError(Exception):
 
 class Refused(SeatrialError):
     code, status = "refused", 422
+
+
+class TooLarge(Refused):
+    code, status = "too-large", 413
 
 
 class UploadRefused(Refused):
@@ -94,6 +101,10 @@ class Forbidden(SeatrialError):
     code, status = "forbidden", 401
 
 
+class NotAllowed(Forbidden):
+    code, status = "not-allowed", 403
+
+
 class TryAgain(SeatrialError):
     code, status = "try-again", 503
 
@@ -104,6 +115,10 @@ class ManagerUnavailable(TryAgain):
 
 class Overloaded(TryAgain):
     code = "overloaded"
+
+
+class TooManyFailures(TryAgain):
+    code, status = "too-many-failures", 429
 
 
 class DeadlineExceeded(TryAgain):

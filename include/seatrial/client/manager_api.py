@@ -18,11 +18,13 @@ Document = dict[str, Any]
 
 class ManagerAPI:
     """Calls may come from many threads. Every method raises the error that the manager's problem document stands for,
-    and ManagerUnavailable when there is no manager to answer."""
+    and ManagerUnavailable when there is no manager to answer. `run` is named in the manager's audit lines."""
 
-    def __init__(self, url: str, token: str | None = None, timeout_s: float = 30.0) -> None:
+    def __init__(self, url: str, token: str | None = None, timeout_s: float = 30.0, run: str = "") -> None:
         self.url = url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if run:
+            self._headers["Seatrial-Run"] = quote(run, safe=":+@=/ ")
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._http: httpx.Client | None = None

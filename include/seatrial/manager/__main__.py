@@ -13,6 +13,8 @@ from typing import IO
 
 from seatrial.settings import Settings
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -26,11 +28,16 @@ def main() -> None:
     )
     parser.add_argument("--insecure-local", action="store_true", help="ask for no token; loopback only")
     arguments = parser.parse_args()
-    if arguments.insecure_local and arguments.host not in ("127.0.0.1", "::1", "localhost"):
+    if arguments.insecure_local and arguments.host not in LOOPBACK:
         parser.error("--insecure-local listens on loopback only")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings.read()
+    if arguments.host not in LOOPBACK and not (settings.home / "tokens.json").exists():
+        parser.error(
+            f"--host {arguments.host} can be reached by others, and {settings.home / 'tokens.json'} is not there:"
+            " make tokens first, e.g. seatrial tokens create airflow --role operator"
+        )
     settings.home.mkdir(parents=True, exist_ok=True)
     held = _only_one(settings.home)
     try:
@@ -44,13 +51,13 @@ def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
     import uvicorn
 
     from seatrial.manager.app import build_app
-    from seatrial.manager.auth import token_in
     from seatrial.manager.composition import InferenceManager
+    from seatrial.manager.tokens import TokenFile, Tokens, home_token
     from seatrial.storage.local import atomic_write
 
     listening = _listen(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
-    token = None if insecure else settings.token or token_in(settings.home)
+    tokens = None if insecure else Tokens(TokenFile(settings.home), settings.token or home_token(settings.home))
     manager = InferenceManager.assemble(settings)
     atomic_write(settings.home / "manager.url", address.encode())
     logging.getLogger("seatrial.manager").info("Inference Manager at %s, state in %s", address, settings.home)
@@ -61,7 +68,7 @@ def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
             super().handle_exit(sig, frame)
 
     config = uvicorn.Config(
-        build_app(manager, token), log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        build_app(manager, tokens), log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
     Server(config).run(sockets=[listening])
 

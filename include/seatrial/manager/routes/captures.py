@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from seatrial.manager.routes.common import Manager
+from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.routes.common import HIGHEST_VERSION, Manager, ModelName
 
-router = APIRouter(tags=["captures"])
+router = APIRouter(tags=["captures"], route_class=GuardedRoute)
 
 
 @router.post("/models/{model}/captures", status_code=202)
 async def add(
-    model: str, request: Request, manager: Manager, seatrial_version: Annotated[int, Header()]
+    model: ModelName,
+    request: Request,
+    manager: Manager,
+    seatrial_version: Annotated[int, Header(ge=1, le=HIGHEST_VERSION)],
 ) -> dict[str, str]:
     data = await request.body()
 
@@ -27,12 +31,14 @@ async def add(
 
 
 @router.get("/models/{model}/captures")
-def newest(model: str, manager: Manager, limit: int = 500) -> dict[str, list[dict[str, Any]]]:
+def newest(
+    model: ModelName, manager: Manager, limit: Annotated[int, Query(ge=1, le=5000)] = 500
+) -> dict[str, list[dict[str, Any]]]:
     manager.registry.model(model)
     return {"captures": [asdict(capture) for capture in manager.captures.newest(model, limit)]}
 
 
 @router.get("/models/{model}/captures/{capture_id}")
-def read(model: str, capture_id: str, manager: Manager) -> Response:
+def read(model: ModelName, capture_id: str, manager: Manager) -> Response:
     manager.registry.model(model)
     return Response(manager.captures.read(model, capture_id), media_type="application/octet-stream")

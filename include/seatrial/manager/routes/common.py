@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict
+from fastapi import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.errors import Refused
 from seatrial.manager.composition import InferenceManager
@@ -20,6 +21,20 @@ def _manager(request: Request) -> InferenceManager:
 
 
 Manager = Annotated[InferenceManager, Depends(_manager)]
+
+
+PLAIN = r"^[^\x00-\x08\x0b-\x1f]*$"  # no control characters but tab and newline
+HIGHEST_ID, HIGHEST_VERSION = 2**63 - 1, 2**31 - 1
+
+ModelName = Annotated[str, InPath(max_length=63, description="A registered model's name.", examples=["pitch"])]
+ModelId = Annotated[int, InPath(ge=1, le=HIGHEST_ID, description="A version's registry-wide id.", examples=[7])]
+VersionNumber = Annotated[int, Field(ge=1, le=HIGHEST_VERSION, description="1, 2, 3 … a model.", examples=[2])]
+Environment = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9_./-]{0,126}$", description="A serving target.", examples=["local"])
+]
+Word = Annotated[str, Field(max_length=255, pattern=PLAIN)]
+RunId = Annotated[str, Field(max_length=255, pattern=PLAIN, description="Airflow run.", examples=["upload__87abf9"])]
+Sentence = Annotated[str, Field(max_length=2000, pattern=PLAIN)]
 
 
 class Body(BaseModel):

@@ -8,18 +8,19 @@ from pydantic import Field
 from seatrial.errors import NotDeployed
 from seatrial.hardware import HardwareOption
 from seatrial.manager.composition import InferenceManager
-from seatrial.manager.routes.common import Body, Manager
+from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.routes.common import Body, Environment, Manager, ModelId
 from seatrial.manager.sweep import DRAIN_S
 from seatrial.registry.entities import ModelVersion
 from seatrial.serving.spec import Deployment, DeploymentSpec
 
-router = APIRouter(tags=["deployments"])
+router = APIRouter(tags=["deployments"], route_class=GuardedRoute)
 
 
 class DeploymentRequest(Body):
     option: HardwareOption
     replicas: int = Field(1, ge=1, le=256)
-    environment: str = "local"
+    environment: Environment = "local"
 
 
 @router.get("/deployments")
@@ -28,7 +29,7 @@ def list_deployments(manager: Manager) -> dict[str, list[Deployment]]:
 
 
 @router.put("/versions/{model_id}/deployment", status_code=202)
-def want(model_id: int, wanted: DeploymentRequest, manager: Manager) -> Deployment:
+def want(model_id: ModelId, wanted: DeploymentRequest, manager: Manager) -> Deployment:
     """State what shall run; read the deployment until it is ready. The same wish again changes nothing."""
     version = manager.registry.by_id(model_id)
     spec = DeploymentSpec(
@@ -42,7 +43,7 @@ def want(model_id: int, wanted: DeploymentRequest, manager: Manager) -> Deployme
 
 
 @router.get("/versions/{model_id}/deployment")
-def show(model_id: int, manager: Manager, environment: str = "local") -> Deployment:
+def show(model_id: ModelId, manager: Manager, environment: Environment = "local") -> Deployment:
     found = manager.deployments.get(model_id, environment)
     if found is None:
         version = manager.registry.by_id(model_id)
@@ -51,7 +52,7 @@ def show(model_id: int, manager: Manager, environment: str = "local") -> Deploym
 
 
 @router.delete("/versions/{model_id}/deployment", status_code=202)
-def drop(model_id: int, manager: Manager, environment: str = "local") -> dict[str, str]:
+def drop(model_id: ModelId, manager: Manager, environment: Environment = "local") -> dict[str, str]:
     manager.deployments.drop(model_id, environment, drain_s=DRAIN_S)
     return {"state": "draining"}
 

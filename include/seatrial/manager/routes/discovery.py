@@ -11,11 +11,12 @@ from fastapi.responses import JSONResponse
 
 from seatrial.manager.composition import InferenceManager
 from seatrial.manager.discovery import etag, model_entry
-from seatrial.manager.routes.common import Manager
+from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.routes.common import Manager, ModelName
 from seatrial.registry.rules import current
 from seatrial.serving.deployments import Endpoint
 
-router = APIRouter(tags=["discovery"])
+router = APIRouter(tags=["discovery"], route_class=GuardedRoute)
 
 
 @router.get("/discovery")
@@ -48,7 +49,7 @@ def _document(manager: InferenceManager) -> dict[str, Any]:
 
 
 def _entry(
-    manager: InferenceManager, model: str, serving: dict[str, dict[int, tuple[Endpoint, ...]]] | None
+    manager: InferenceManager, model: ModelName, serving: dict[str, dict[int, tuple[Endpoint, ...]]] | None
 ) -> dict[str, Any]:
     """Of a model that runs nowhere only the name is told: a registry has thousands, and this is read at each change."""
     if serving is None:

@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import APIRouter
 
 from seatrial import __version__
+from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import Manager
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=GuardedRoute)
 
 
 @router.get("/health")

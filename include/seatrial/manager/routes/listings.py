@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import Manager
 from seatrial.registry.paging import DEFAULT_LIMIT, HIGHEST_LIMIT, parse_order
 from seatrial.registry.query import parse_filter
 from seatrial.registry.rules import current
 from seatrial.registry.search import find_models, find_versions, places_of
 
-router = APIRouter(tags=["lists"])
+router = APIRouter(tags=["lists"], route_class=GuardedRoute)
 
 FilterText = Annotated[
     str,

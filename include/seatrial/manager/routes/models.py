@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from seatrial.errors import NotFound
-from seatrial.manager.routes.common import Body, Manager, version_document
+from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.routes.common import (
+    Body,
+    Environment,
+    Manager,
+    ModelName,
+    RunId,
+    Sentence,
+    VersionNumber,
+    Word,
+    version_document,
+)
 from seatrial.manager.sweep import sweep
 from seatrial.registry.entities import Stage, StageMove
 from seatrial.registry.rules import ANY, current, rollback_target
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], route_class=GuardedRoute)
 
 
 class StageMoveRequest(Body):
     """`expect_production`: the version that the caller believes to be in Production; left out = any."""
 
-    version: int
+    version: VersionNumber
     to: Stage
-    environment: str = "local"
-    expect_production: int | None = None
-    who: str
-    run: str = ""
-    why: str = ""
+    environment: Environment = "local"
+    expect_production: VersionNumber | None = None
+    who: Annotated[Word, Field(examples=["ann"])]
+    run: RunId = ""
+    why: Annotated[Sentence, Field(examples=["shadow verdict PASS"])] = ""
 
 
 @router.get("/models/{model}")
-def show_model(model: str, manager: Manager) -> dict[str, Any]:
+def show_model(model: ModelName, manager: Manager) -> dict[str, Any]:
     registered = manager.registry.model(model)
     moves = manager.registry.ledger(model)
     environments = {"local", *(move.environment for move in moves)}
@@ -45,7 +57,7 @@ def show_model(model: str, manager: Manager) -> dict[str, Any]:
 
 @router.get("/models/{model}/stages/{stage}")
 def show_stage(
-    model: str, stage: Literal["Staging", "Production"], manager: Manager, environment: str = "local"
+    model: ModelName, stage: Literal["Staging", "Production"], manager: Manager, environment: Environment = "local"
 ) -> dict[str, Any]:
     """The version that is in a stage of an environment."""
     moves = manager.registry.ledger(model)
@@ -56,12 +68,12 @@ def show_stage(
 
 
 @router.get("/models/{model}/ledger")
-def show_ledger(model: str, manager: Manager) -> dict[str, list[StageMove]]:
+def show_ledger(model: ModelName, manager: Manager) -> dict[str, list[StageMove]]:
     return {"moves": manager.registry.ledger(model)}
 
 
 @router.post("/models/{model}/stage-moves", status_code=201)
-def move_stage(model: str, wanted: StageMoveRequest, manager: Manager) -> StageMove:
+def move_stage(model: ModelName, wanted: StageMoveRequest, manager: Manager) -> StageMove:
     """One entry of the ledger. Asking again for the stage that the version has answers its last move."""
     expect = wanted.expect_production if "expect_production" in wanted.model_fields_set else ANY
     move = manager.registry.move_stage(
@@ -80,7 +92,7 @@ def move_stage(model: str, wanted: StageMoveRequest, manager: Manager) -> StageM
 
 
 @router.get("/models/{model}/rollback-target")
-def show_rollback_target(model: str, manager: Manager, environment: str = "local") -> dict[str, Any]:
+def show_rollback_target(model: ModelName, manager: Manager, environment: Environment = "local") -> dict[str, Any]:
     """The former Production version, with the scaling policy that was pushed for it (and so its hardware option)."""
     moves = manager.registry.ledger(model)
     version = manager.registry.version(model, rollback_target(moves, environment))

@@ -6,19 +6,20 @@ from fastapi import APIRouter
 
 from seatrial.autoscale.derive import ScalingPolicy
 from seatrial.errors import Conflict, NotFound
-from seatrial.manager.routes.common import Body, Manager
+from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.routes.common import Body, Environment, Manager, ModelName, RunId
 from seatrial.registry.rules import current
 
-router = APIRouter(tags=["scaling"])
+router = APIRouter(tags=["scaling"], route_class=GuardedRoute)
 
 
 class PolicyRequest(Body):
     policy: ScalingPolicy
-    run: str = ""
+    run: RunId = ""
 
 
 @router.put("/models/{model}/scaling-policy")
-def push(model: str, wanted: PolicyRequest, manager: Manager) -> ScalingPolicy:
+def push(model: ModelName, wanted: PolicyRequest, manager: Manager) -> ScalingPolicy:
     """Keep the policy as evidence of its version. Refused when it was measured on another version or hardware."""
     policy = wanted.policy
     version = manager.registry.version(model, policy.version)
@@ -44,7 +45,7 @@ def push(model: str, wanted: PolicyRequest, manager: Manager) -> ScalingPolicy:
 
 
 @router.get("/models/{model}/scaling-policy")
-def show(model: str, manager: Manager, environment: str = "local") -> ScalingPolicy:
+def show(model: ModelName, manager: Manager, environment: Environment = "local") -> ScalingPolicy:
     """The policy in force: the last one pushed for the version that is in Production."""
     production = current(manager.registry.ledger(model), environment).production
     if production is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import Field
@@ -11,13 +12,14 @@ from pydantic import Field
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.manager.composition import InferenceManager
-from seatrial.manager.routes.common import Body, Manager, upload_folder
+from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.routes.common import HIGHEST_ID, PLAIN, Body, Manager, Word, upload_folder
 from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
 from seatrial.serving.triton_repository import CopyFiles
 from seatrial.storage.artifacts import copy_verified
 
-router = APIRouter(tags=["trial servers"])
+router = APIRouter(tags=["trial servers"], route_class=GuardedRoute)
 
 
 class TrialRequest(Body):
@@ -25,10 +27,10 @@ class TrialRequest(Body):
 
     served: ServedModel
     option: HardwareOption
-    upload: str | None = None
-    model_id: int | None = None
+    upload: Annotated[str, Field(max_length=4096, pattern=PLAIN)] | None = None
+    model_id: Annotated[int, Field(ge=1, le=HIGHEST_ID)] | None = None
     lease_s: float = Field(60.0, gt=0, le=3600)
-    purpose: str
+    purpose: Word
 
 
 class LeaseRequest(Body):

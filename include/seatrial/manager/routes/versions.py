@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from seatrial.errors import NotFound
 from seatrial.formats.check import CheckReport
-from seatrial.manager.routes.common import Body, Manager, upload_folder, version_document
+from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.routes.common import (
+    PLAIN,
+    Body,
+    Manager,
+    ModelId,
+    ModelName,
+    RunId,
+    VersionNumber,
+    Word,
+    upload_folder,
+    version_document,
+)
 from seatrial.registry.entities import Evidence
 
-router = APIRouter(tags=["versions"])
+router = APIRouter(tags=["versions"], route_class=GuardedRoute)
 
 
 class Registration(Body):
     """`report` is what CheckFormat found; the files must still have the digests that it names."""
 
-    upload: str
+    upload: Annotated[str, Field(max_length=4096, pattern=PLAIN)]
     report: CheckReport
-    run: str = ""
+    run: RunId = ""
 
 
 class EvidenceRequest(Body):
-    kind: str
-    key: str
-    run: str
+    kind: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]{0,62}$", examples=["ShadowValidate"])]
+    key: Annotated[Word, Field(examples=["report"])]
+    run: RunId
     document: dict[str, Any]
 
 
 @router.post("/models/{model}/versions", status_code=201)
-def register(model: str, wanted: Registration, manager: Manager, response: Response) -> dict[str, Any]:
+def register(model: ModelName, wanted: Registration, manager: Manager, response: Response) -> dict[str, Any]:
     """Copy the upload's files into the artifact store and register them; the same files again are the same version."""
     digest = manager.artifacts.put(upload_folder(manager, wanted.upload), wanted.report.files)
     version, created = manager.registry.register(
@@ -49,17 +62,17 @@ def register(model: str, wanted: Registration, manager: Manager, response: Respo
 
 
 @router.get("/models/{model}/versions/{number}")
-def show_version(model: str, number: int, manager: Manager) -> dict[str, Any]:
+def show_version(model: ModelName, number: VersionNumber, manager: Manager) -> dict[str, Any]:
     return version_document(manager, manager.registry.version(model, number))
 
 
 @router.get("/versions/{model_id}")
-def show_by_id(model_id: int, manager: Manager) -> dict[str, Any]:
+def show_by_id(model_id: ModelId, manager: Manager) -> dict[str, Any]:
     return version_document(manager, manager.registry.by_id(model_id))
 
 
 @router.get("/versions/{model_id}/files/{path:path}")
-def read_file(model_id: int, path: str, manager: Manager) -> Response:
+def read_file(model_id: ModelId, path: str, manager: Manager) -> Response:
     version = manager.registry.by_id(model_id)
     if path not in manager.artifacts.files(version.tree_digest):
         raise NotFound(f"{version.model}@{version.version} has no file {path!r}", file=path)
@@ -67,13 +80,15 @@ def read_file(model_id: int, path: str, manager: Manager) -> Response:
 
 
 @router.post("/versions/{model_id}/evidence", status_code=201)
-def add_evidence(model_id: int, wanted: EvidenceRequest, manager: Manager) -> Evidence:
+def add_evidence(model_id: ModelId, wanted: EvidenceRequest, manager: Manager) -> Evidence:
     """Keep one document. The same kind, run and key again replaces it: a retried step tells the truth once."""
     manager.registry.by_id(model_id)
     return manager.registry.add_evidence(model_id, wanted.kind, wanted.key, wanted.run, wanted.document)
 
 
 @router.get("/versions/{model_id}/evidence")
-def show_evidence(model_id: int, manager: Manager, kind: str | None = None) -> dict[str, list[Evidence]]:
+def show_evidence(
+    model_id: ModelId, manager: Manager, kind: Annotated[str, Query(max_length=63)] | None = None
+) -> dict[str, list[Evidence]]:
     manager.registry.by_id(model_id)
     return {"evidence": manager.registry.evidence(model_id, kind)}

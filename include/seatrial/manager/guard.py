@@ -1,0 +1,135 @@
+"""What stands before every route: who calls, how large the request is; and after it: the ETag and the audit line."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from seatrial.errors import Forbidden, NotAllowed, SeatrialError, TooLarge, TooManyFailures
+from seatrial.manager.answers import Answers
+from seatrial.manager.audit import Audit
+from seatrial.manager.roles import needed
+from seatrial.manager.tokens import FailedAttempts, Role, Token, Tokens, token_of
+
+log = logging.getLogger(__name__)
+
+JSON_LIMIT = 16 * 2**20
+BYTES_LIMIT = 65 * 2**20  # a capture of 64 MiB and its frame
+READS = ("GET", "HEAD")
+ANYONE = token_of("insecure-local", "operator", "")
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@dataclass
+class Guard:
+    """`tokens=None`: the manager was started with --insecure-local."""
+
+    tokens: Tokens | None
+    audit: Audit
+    answers: Answers
+    failures: FailedAttempts = field(default_factory=FailedAttempts)
+
+    def caller(self, request: Request, role: Role) -> Token:
+        """The valid token of the request. Raises Forbidden, NotAllowed, or TooManyFailures in place of Forbidden."""
+        if self.tokens is None:
+            return ANYONE
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        found = self.tokens.find(given.strip()) if scheme.lower() == "bearer" and given else None
+        if found is None:
+            address = request.client.host if request.client else ""
+            wait_s = self.failures.failed(address)
+            if wait_s:
+                raise TooManyFailures(
+                    f"too many requests of {address} without a valid token; the next in {wait_s:.0f} s",
+                    retry_after_s=round(wait_s),
+                )
+            raise Forbidden(
+                "the bearer token is not this manager's, or is revoked"
+                if given
+                else "no bearer token: set SEATRIAL_TOKEN, or SEATRIAL_HOME to the manager's folder"
+            )
+        if not found.may(role):
+            raise NotAllowed(
+                f"token {found.name!r} has the role {found.role}; this needs {role}", role=found.role, limit=role
+            )
+        return found
+
+
+class GuardedRoute(APIRoute):
+    """A route that asks for its row of the role table. Every route of the manager is one."""
+
+    def get_route_handler(self) -> Handler:
+        answer = super().get_route_handler()
+        roles = {method: needed(method, self.path) for method in self.methods or ()}
+
+        async def guarded(request: Request) -> Response:
+            guard: Guard = request.app.state.guard
+            method = request.method
+            caller: Token | None = None
+            status = 500
+            try:
+                caller = guard.caller(request, roles[method])
+                await _bounded(request)
+                if method in READS:
+                    found = await answer(request)
+                else:
+                    found = await guard.answers.once(request, caller.name, answer)
+                status = found.status_code
+                return _tagged(request, found) if method in READS else found
+            except SeatrialError as error:
+                status = error.status
+                raise
+            except RequestValidationError:
+                status = 422
+                raise
+            except HTTPException as error:
+                status = error.status_code
+                raise
+            finally:
+                if method not in READS and roles[method] != "client":
+                    guard.audit.write(request, caller, status)
+
+        return guarded
+
+
+async def _bounded(request: Request) -> None:
+    """Read the body, no more of it than is allowed. Starlette keeps what was read here for the route."""
+    kind = request.headers.get("content-type", "")
+    limit = BYTES_LIMIT if kind.startswith("application/octet-stream") else JSON_LIMIT
+    try:
+        declared = int(request.headers.get("content-length", 0))
+    except ValueError:
+        declared = 0
+    parts: list[bytes] = []
+    size = declared
+    if declared <= limit:
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                break
+            parts.append(part)
+    if size > limit:
+        raise TooLarge(f"a body of {size} bytes or more (limit: {limit})", field="body", limit=limit)
+    request._body = b"".join(parts)
+
+
+def _tagged(request: Request, found: Response) -> Response:
+    """With an ETag of its content; 304 when the caller has that already."""
+    if found.status_code != 200 or "etag" in found.headers or not isinstance(found.body, bytes):
+        return found
+    tag = f'"{hashlib.sha256(found.body).hexdigest()[:32]}"'
+    known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers={"ETag": tag})
+    found.headers["ETag"] = tag
+    return found

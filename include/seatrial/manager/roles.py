@@ -1,0 +1,47 @@
+"""Who may do what: the least role that each route asks for. A route without a row does not come up."""
+
+from __future__ import annotations
+
+from seatrial.manager.tokens import Role
+
+NEEDED: dict[tuple[str, str], Role] = {
+    # what a service's Inference Client does
+    ("GET", "/health"): "client",
+    ("GET", "/discovery"): "client",
+    ("POST", "/models/{model}/captures"): "client",
+    # reading: what is there, and why
+    ("GET", "/models"): "researcher",
+    ("GET", "/models/{model}"): "researcher",
+    ("GET", "/models/{model}/stages/{stage}"): "researcher",
+    ("GET", "/models/{model}/ledger"): "researcher",
+    ("GET", "/models/{model}/rollback-target"): "researcher",
+    ("GET", "/models/{model}/scaling-policy"): "researcher",
+    ("GET", "/models/{model}/versions/{number}"): "researcher",
+    ("GET", "/versions"): "researcher",
+    ("GET", "/versions/{model_id}"): "researcher",
+    ("GET", "/versions/{model_id}/evidence"): "researcher",
+    ("GET", "/versions/{model_id}/files/{path:path}"): "researcher",
+    ("GET", "/versions/{model_id}/deployment"): "researcher",
+    ("GET", "/deployments"): "researcher",
+    ("GET", "/trial-servers/{trial_id}"): "researcher",
+    # captured requests can hold personal data
+    ("GET", "/models/{model}/captures"): "operator",
+    ("GET", "/models/{model}/captures/{capture_id}"): "operator",
+    # changing
+    ("POST", "/models/{model}/versions"): "operator",
+    ("POST", "/models/{model}/stage-moves"): "operator",
+    ("PUT", "/models/{model}/scaling-policy"): "operator",
+    ("POST", "/versions/{model_id}/evidence"): "operator",
+    ("PUT", "/versions/{model_id}/deployment"): "operator",
+    ("DELETE", "/versions/{model_id}/deployment"): "operator",
+    ("POST", "/trial-servers"): "operator",
+    ("PUT", "/trial-servers/{trial_id}/lease"): "operator",
+    ("DELETE", "/trial-servers/{trial_id}"): "operator",
+}
+
+PREFIX = "/v1"
+
+
+def needed(method: str, path: str) -> Role:
+    """KeyError for a route that is not in the table: it must not be open by mistake."""
+    return NEEDED[method, path.removeprefix(PREFIX)]
