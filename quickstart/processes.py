@@ -18,8 +18,8 @@ class Children:
     """Child processes and all that descends from them.
 
     This process becomes their subreaper: a grandchild that loses its parent becomes our child, so that `stop` finds
-    every process that was ever started below us. Should we be killed outright, the kernel sends each direct child
-    its own stop signal.
+    every process that was ever started below us. What ran below us before is not ours, and left alone. Should we be
+    killed outright, the kernel sends each direct child its own stop signal.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class Children:
         if self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
         self._started: list[tuple[str, subprocess.Popen[bytes], signal.Signals]] = []
+        self._before = set(psutil.Process().children())
 
     def start(
         self, name: str, command: list[str], *, env: Mapping[str, str], log: Path, stop: signal.Signals, cwd: Path
@@ -62,7 +63,7 @@ class Children:
                     tell(f"{name} did not stop within {patience_s:.0f} s: killing it")
                     process.kill()
         self._started.clear()
-        _end_descendants()
+        self._end_descendants()
 
     def _in_child(self, stop: signal.Signals) -> Callable[[], None]:
         prctl = self._libc.prctl
@@ -73,15 +74,24 @@ class Children:
 
         return prepare
 
+    def _end_descendants(self, patience_s: float = 15.0) -> None:
+        for ask in (psutil.Process.terminate, psutil.Process.kill):
+            left = self._descendants()
+            for process in left:
+                try:
+                    ask(process)
+                except psutil.NoSuchProcess:
+                    continue
+            psutil.wait_procs(left, timeout=patience_s)
+            if not self._descendants():
+                return
 
-def _end_descendants(patience_s: float = 15.0) -> None:
-    for ask in (psutil.Process.terminate, psutil.Process.kill):
-        left = psutil.Process().children(recursive=True)
-        for process in left:
+    def _descendants(self) -> list[psutil.Process]:
+        ours = [child for child in psutil.Process().children() if child not in self._before]
+        below = []
+        for child in ours:
             try:
-                ask(process)
+                below += child.children(recursive=True)
             except psutil.NoSuchProcess:
-                continue
-        _, left = psutil.wait_procs(left, timeout=patience_s)
-        if not left and not psutil.Process().children(recursive=True):
-            return
+                continue  # its own children are ours now: seen in the next round
+        return [*ours, *below]

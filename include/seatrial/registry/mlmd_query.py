@@ -30,7 +30,8 @@ def _condition(clause: Clause) -> str | None:
     if sign in ("!=", "~") or (clause.key and not _PLAIN_KEY.fullmatch(clause.key)):
         return None
     if clause.field == "metric":
-        return f"{_custom(clause)}.double_value {sign} {value!r}"
+        assert isinstance(value, float)
+        return _about(f"{_custom(clause)}.double_value", sign, value)
     if clause.field == "version" and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return f"properties.version.int_value {sign} {int(value)}"
     if not isinstance(value, str) or not _PLAIN.fullmatch(value):
@@ -48,9 +49,16 @@ def _parameter(clause: Clause, value: str) -> str | None:
     as_number = number(value)
     if as_number is not None and clause.operator != "=":
         whole = f"{_custom(clause)}.int_value {clause.operator} {as_number!r}"
-        return f"({whole} OR {_custom(clause)}.double_value {clause.operator} {as_number!r})"
+        return f"({whole} OR {_about(f'{_custom(clause)}.double_value', clause.operator, as_number)})"
     plain_text = as_number is None and value.lower() not in ("true", "false", "nan", "inf", "-inf", "infinity")
     return f"{_custom(clause)}.string_value = {_text(value)}" if plain_text and clause.operator == "=" else None
+
+
+def _about(column: str, sign: str, value: float) -> str:
+    """The comparison with room for what the store loses: it keeps six digits of a double."""
+    room = max(1e-5, 1e-5 * abs(value))
+    above, below = f"{column} >= {value - room!r}", f"{column} <= {value + room!r}"
+    return {">": above, ">=": above, "<": below, "<=": below}.get(sign, f"({above} AND {below})")
 
 
 def _custom(clause: Clause) -> str:
