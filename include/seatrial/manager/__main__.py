@@ -89,6 +89,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, candidate))
+            listening.listen(2048)  # at once: until then another process may bind the port too; uvicorn's own backlog
         except OSError:
             listening.close()
             continue

@@ -31,6 +31,7 @@ TRANSLATION: dict[type[mlmd.StatusError], type[SeatrialError]] = {
 """Errors without a row (data loss, no permission, unimplemented) need a person: a plain SeatrialError."""
 
 OPENERS = 4  # tries at making tables and types, each of which only another process that makes them can spoil
+TABLES_BEING_MADE = ("already exists", "retry the connection")  # by another process, at this moment
 
 
 class Connection:
@@ -123,7 +124,7 @@ def _open(config: pb.ConnectionConfig) -> MetadataStore:
             return translated(lambda: MetadataStore(config))
         except RuntimeError as error:  # what its C++ half raises while it opens a store, whatever the reason
             refusal = error
-            if "already exists" not in str(error):  # else another process made the tables at this moment
+            if not any(sign in str(error) for sign in TABLES_BEING_MADE):
                 break
     raise TryAgain(f"the registry's store cannot be opened: {refusal}") from refusal
 

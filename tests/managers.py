@@ -1,0 +1,62 @@
+"""Real Inference Managers for tests: `seatrial-manager` in a process of its own, on a home folder of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.errors import SeatrialError
+from seatrial.settings import Settings
+from seatrial.waiting import Deadline, wait_until
+
+
+def environ_of(home: Path, **settings: str) -> dict[str, str]:
+    """The environment of a manager on `home`, and of its callers: that, `settings`, and nothing of this machine's."""
+    return {
+        "SEATRIAL_HOME": str(home),
+        "SEATRIAL_STOP_SERVERS": "1",
+        "PYTHONPATH": ":".join(sys.path),
+        "HOME": str(home),
+        **settings,
+    }
+
+
+@contextmanager
+def managers(*environs: dict[str, str], port: int = 8840) -> Iterator[list[ManagerAPI]]:
+    """Managers that are started at the same moment; inside, each answers. Their logs are `manager.log` in each home."""
+    with ExitStack() as stack:
+        processes = [stack.enter_context(_process(environ, port)) for environ in environs]
+        apis = []
+        for environ, process in zip(environs, processes, strict=True):
+            wait_until(lambda e=environ, p=process: _answers(e, p), Deadline.after(60), "the manager answers")
+            settings = Settings.read(environ)
+            apis.append(stack.enter_context(ManagerAPI(settings.manager_url, settings.token)))
+        yield apis
+
+
+@contextmanager
+def _process(environ: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    home = Path(environ["SEATRIAL_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "seatrial.manager", "--port", str(port)]
+    with (home / "manager.log").open("ab") as log:
+        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _answers(environ: dict[str, str], process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, (Path(environ["SEATRIAL_HOME"]) / "manager.log").read_text()
+    settings = Settings.read(environ)
+    try:
+        with ManagerAPI(settings.manager_url, settings.token, timeout_s=5) as api:
+            return bool(api.health()["pid"] == process.pid)
+    except SeatrialError:
+        return False
