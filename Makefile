@@ -47,6 +47,10 @@ test-unit: .venv-manager/.ready ## the pure halves, in seconds
 bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow's beside it (20 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.registry --mlflow .venv-mlflow/bin/python
 
+.PHONY: test-mlflow
+test-mlflow: .venv-manager/.ready .venv-mlflow/.ready ## import-mlflow on a real MLflow: directory, database, server
+	SEATRIAL_MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" .venv-manager/bin/python -m pytest tests/integration/test_import_mlflow.py -q
+
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt

@@ -111,6 +111,36 @@ def rollback(arguments: argparse.Namespace) -> Answer:
     return done, [f"{done['model']}@{done['version']} is Production, in place of @{done['replaced']}"]
 
 
+def import_mlflow(arguments: argparse.Namespace) -> Answer:
+    from seatrial.mlflow_import import folders
+    from seatrial.mlflow_import import views as shown
+    from seatrial.mlflow_import.plan import plan
+    from seatrial.mlflow_import.source import MlflowSource
+
+    names, aliases = (dict(map(_pair, given)) for given in (arguments.name, arguments.alias))
+    uploads = _settings().uploads
+    to = (
+        Path(arguments.to).absolute() if arguments.to else uploads / "_mlflow"
+    )  # not watched: later versions wait there
+    with MlflowSource(arguments.source, arguments.python) as source:
+        wanted = plan(source.versions(), names=names, aliases=aliases, latency_ms=arguments.latency_ms)
+        if arguments.dry_run:
+            outcomes = folders.planned(wanted, to)
+        else:
+            outcomes = folders.write(source, wanted, to, lambda text: print(text, file=sys.stderr))
+    if not arguments.to and not arguments.dry_run:
+        outcomes = folders.send_first(outcomes, uploads)
+    told = (arguments.source, source.mlflow, outcomes)
+    return shown.document(*told), shown.lines(*told)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise Refused(f"{text!r} is not NAME=VALUE", field="option", value=text)
+    return name, value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seatrial",
@@ -147,6 +177,22 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("model")
     new.add_argument("--why", required=True, help="one sentence for the stage ledger")
     cli_tokens.declare(commands)
+    new = _command(
+        commands,
+        "import-mlflow",
+        import_mlflow,
+        "MLflow's registered models as upload folders",
+        "seatrial import-mlflow sqlite:///mlflow.db --python mlflow-env/bin/python --dry-run",
+    )
+    new.add_argument("source", help="a tracking directory, sqlite:///file, or the http address of an MLflow server")
+    new.add_argument("--to", metavar="DIR", help="write them here, send none (default: below the uploads; first sent)")
+    new.add_argument("--dry-run", action="store_true", help="say what would be done")
+    new.add_argument("--latency-ms", type=float, metavar="MS", help="the objective of every version: p99 within it")
+    new.add_argument(
+        "--alias", action="append", default=[], metavar="ALIAS=STAGE", help="also: this alias is that stage"
+    )
+    new.add_argument("--name", action="append", default=[], metavar="THEIRS=OURS", help="the name of one model here")
+    new.add_argument("--python", metavar="FILE", help="the Python of an environment with MLflow (default: this one)")
     return parser
 
 

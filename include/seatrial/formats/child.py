@@ -53,7 +53,7 @@ def main() -> None:
 def _task(name: str) -> Task:
     from seatrial.formats import reference, static
 
-    tasks: dict[str, Task] = {"check": static.check, "reference": reference.answer}
+    tasks: dict[str, Task] = {"check": static.check, "reference": reference.answer, "signature": static.own_signature}
     return tasks[name]
 
 

@@ -33,6 +33,14 @@ def check(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str
     return check_folder(Path(arguments["folder"]), limits, reading).model_dump(mode="json")
 
 
+def own_signature(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str, Any]:
+    """The sandbox's task "signature": `{"folder", "format", "model_file"}` → the signature by the file's own names."""
+    reading(arguments["model_file"])
+    facts = INSPECT[arguments["format"]](Path(arguments["folder"]), arguments["model_file"])
+    assert facts.signature is not None  # only a TensorRT plan hides it
+    return facts.signature.to_dict()
+
+
 def check_folder(folder: Path, limits: TreeLimits, reading: Callable[[str], None]) -> CheckReport:
     """Check the upload in `folder`; `reading` is told of each file before it is parsed. Raises UploadRefused."""
     started = time.monotonic()

@@ -1,0 +1,159 @@
+"""`seatrial import-mlflow` on a real MLflow: a tracking directory, a database, a running server.
+
+`make test-mlflow` prepares an environment with MLflow and runs all of it; `make test` the database where there is one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from seatrial.formats.check import check_upload
+from seatrial.waiting import Deadline, wait_until
+
+ROOT = Path(__file__).parents[2]
+MLFLOW = Path(os.environ.get("SEATRIAL_MLFLOW_PYTHON", ROOT / ".venv-mlflow" / "bin" / "python"))
+needs_mlflow = pytest.mark.skipif(not MLFLOW.exists(), reason="no environment with MLflow: make test-mlflow")
+in_full = pytest.mark.skipif("SEATRIAL_MLFLOW_PYTHON" not in os.environ, reason="a minute more: make test-mlflow")
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    environ = {**os.environ, "SEATRIAL_HOME": str(tmp_path / "home")}
+
+    def command(*arguments: str, python: Path = MLFLOW) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "seatrial.cli", "import-mlflow", *arguments, "--python", str(python)]
+        return subprocess.run(line, env=environ, capture_output=True, text=True, timeout=300, check=False)
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("database")
+    return _log(f"sqlite:///{folder / 'mlflow.db'}", folder)
+
+
+def _log(address: str, folder: Path) -> str:
+    environ = {**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true"}
+    script = ROOT / "tests" / "standins" / "mlflow_models.py"
+    done = subprocess.run([MLFLOW, script, address], cwd=folder, env=environ, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    return address
+
+
+@pytest.fixture
+def server(database: str, tmp_path: Path) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    command = [MLFLOW, "-m", "mlflow", "server", "--backend-store-uri", database, "--port", str(port), "--workers", "1"]
+    with (tmp_path / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=tmp_path)
+    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{address}/health", timeout=2).is_success
+        except httpx.HTTPError:
+            return False
+
+    try:
+        wait_until(answers, Deadline.after(120), "the MLflow server")
+        yield address
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+
+
+def _versions(done: subprocess.CompletedProcess[str]) -> dict[tuple[str, int], dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    return {(each["source"], each["version"]): each for each in json.loads(done.stdout)["versions"]}
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@needs_mlflow
+def test_a_database_becomes_uploads_that_pass_the_check_and_a_second_call_changes_nothing(
+    database: str, run: Run, tmp_path: Path
+) -> None:
+    uploads = tmp_path / "home" / "uploads"
+    found = _versions(run(database, "--latency-ms", "50", "--json"))
+    assert "neither ONNX" in found["echo", 1]["skipped"]
+    one, two = found["Tiny Net", 1], found["Tiny Net", 2]
+    assert [(each["model"], each["stage"], each["missing"], each["sent"]) for each in (one, two)] == [
+        ("tiny-net", "Production", [], True),
+        ("tiny-net", "Staging", [], False),
+    ]
+    assert (uploads / "mlflow-tiny-net-v0001" / "_SUCCESS").exists()
+    report = check_upload(Path(two["folder"]))
+    assert report.manifest.metrics == {"f1": 0.75}
+    assert report.manifest.hyper_parameters == {"layers": 4}
+    assert (report.manifest.description, report.manifest.objective.latency_ms) == ("second", 50.0)
+    assert {"team": "audio", "note": "retrained", "mlflow.version": "2"}.items() <= report.manifest.tags.items()
+    before = _files(uploads)
+    again = run(database, "--latency-ms", "50", "--json")
+    assert json.loads(again.stdout)["changed"] is False
+    assert _files(uploads) == before
+
+
+@in_full
+def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(server: str, run: Run, tmp_path: Path) -> None:
+    planned = _versions(run(server, "--dry-run", "--json"))
+    assert not (tmp_path / "home").exists()
+    assert "objective" in planned["Tiny Net", 1]["missing"][0]
+    assert {each["state"] for each in planned.values()} == {"planned", "skipped"}
+    written = _versions(run(server, "--to", str(tmp_path / "to"), "--json"))
+    assert {each["state"] for each in written.values()} == {"written", "skipped"}
+    text = (tmp_path / "to" / "mlflow-tiny-net-v0001" / "model.yaml").read_text()
+    assert text.startswith("# To fill in")
+    assert "objective" not in text.partition("name:")[2]
+
+
+@in_full
+def test_a_tracking_directory_is_read_as_it_is(run: Run, tmp_path: Path) -> None:
+    tracking = tmp_path / "mlruns"
+    _log(str(tracking), tmp_path)
+    before = _files(tracking)
+    done = run(str(tracking), "--to", str(tmp_path / "to"), "--latency-ms", "50", "--name", "Tiny Net=pitch")
+    assert done.returncode == 0, done.stderr
+    assert "Tiny Net → pitch" in done.stdout
+    assert check_upload(tmp_path / "to" / "mlflow-pitch-v0001").manifest.name == "pitch"
+    assert _files(tracking) == before
+
+
+def test_what_cannot_be_read_is_one_line_that_says_what_to_do(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for source, says in (
+        (str(tmp_path / "empty"), "no folder models/"),
+        (f"sqlite:///{tmp_path / 'none.db'}", "is not there"),
+        ("postgres://x", "a directory, sqlite:///file or http://server"),
+    ):
+        done = run(source)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert says in done.stderr
+    (tmp_path / "empty" / "models").mkdir()
+    done = run(str(tmp_path / "empty"), python=Path(sys.executable))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "pip install mlflow" in done.stderr
+    assert not (tmp_path / "none.db").exists()
+
+
+@in_full
+def test_a_server_that_is_away_is_told_as_such(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    done = run(f"http://127.0.0.1:{port}")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
