@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from seatrial import cli_queries, cli_tokens
+from seatrial import cli_audit, cli_queries, cli_tokens, cli_upkeep
 from seatrial import cli_views as views
 from seatrial.cli_common import Answer
 from seatrial.cli_common import api as _api
@@ -62,19 +62,6 @@ def status(arguments: argparse.Namespace) -> Answer:
     return document, views.status_lines(document)
 
 
-def show(arguments: argparse.Namespace) -> Answer:
-    name, _, number = arguments.what.partition("@")
-    with _api() as api:
-        if not number:
-            model = api.model(name)
-            return model, views.model_lines(model)
-        if not number.isdigit():
-            raise Refused(f"{arguments.what!r}: a version is a number, as in {name}@2", field="version", value=number)
-        version = api.model_version(name, int(number))
-        evidence = api.evidence(version["model_id"])
-    return {"version": version, "evidence": evidence}, views.version_lines(version, evidence)
-
-
 def infer(arguments: argparse.Namespace) -> Answer:
     from seatrial.cli_tensors import read_layers, write_outputs
     from seatrial.client.client import InferenceClient
@@ -89,12 +76,6 @@ def infer(arguments: argparse.Namespace) -> Answer:
     outputs = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in found.items()}
     document = {"model": found.model, "version": found.version, "model_id": found.model_id, "outputs": outputs}
     return document, views.infer_lines(document)
-
-
-def ledger(arguments: argparse.Namespace) -> Answer:
-    with _api() as api:
-        moves = api.ledger(arguments.model)
-    return {"moves": moves}, views.ledger_lines(moves)
 
 
 def rollback(arguments: argparse.Namespace) -> Answer:
@@ -155,8 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     new = _command(commands, "status", status, "manager, models and servers at a glance", "seatrial status pitch")
     new.add_argument("model", nargs="?", help="only this model")
     cli_queries.add_to(commands)
-    new = _command(commands, "show", show, "a model, or a version with its evidence", "seatrial show pitch@2")
-    new.add_argument("what", metavar="MODEL[@VERSION]")
+    cli_audit.add_to(commands)
+    cli_upkeep.add_to(commands)
     new = _command(commands, "infer", infer, "call a model", "seatrial infer pitch audio=window.npy --out answer.npz")
     new.add_argument("model", help="a model's name, or a model id")
     new.add_argument("layers", nargs="*", metavar="LAYER=FILE.npy")
@@ -165,8 +146,6 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--stage", default="Production", choices=("Production", "Staging"))
     new.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="for all of it (default: 10)")
     new.add_argument("--out", metavar="FILE.npz", help="keep the outputs")
-    new = _command(commands, "ledger", ledger, "every stage move of a model", "seatrial ledger pitch")
-    new.add_argument("model")
     new = _command(
         commands,
         "rollback",

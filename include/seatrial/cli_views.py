@@ -28,7 +28,9 @@ def models_lines(models: Sequence[Document]) -> list[str]:
     if not models:
         return ["no model is registered yet"]
     rows = [("model", "Production", "Staging", "versions")]
-    rows += [(m["name"], _version(m["production"]), _version(m["staging"]), str(m["versions"])) for m in models]
+    rows += [
+        (m["name"], version_or_dash(m["production"]), version_or_dash(m["staging"]), str(m["versions"])) for m in models
+    ]
     return table(rows)
 
 
@@ -48,22 +50,6 @@ def model_lines(model: Document) -> list[str]:
     return table(rows)
 
 
-def version_lines(version: Document, evidence: Sequence[Document]) -> list[str]:
-    signature = version["served"]["signature"]
-    lines = [
-        f"{version['model']}@{version['version']}  model id {version['model_id']}  {version['served']['format']}  "
-        f"{version['stages'].get('local', 'None')}",
-        f"  {version['description']}".rstrip(),
-        f"  by {version['user'] or 'unknown'}, {time_of(version['created_ms'])}, from {version['source']}",
-        f"  files sha256:{version['tree_digest']}",
-        *(f"  input  {_layer(layer)}" for layer in signature["inputs"]),
-        *(f"  output {_layer(layer)}" for layer in signature["outputs"]),
-    ]
-    for found in sorted(evidence, key=lambda item: (item["at_ms"], item["id"])):
-        lines.append(f"  {time_of(found['at_ms'])}  {found['kind']:<16} {_said(found)}")
-    return [line for line in lines if line.strip()]
-
-
 def ledger_lines(moves: Sequence[Document]) -> list[str]:
     rows = [("#", "when", "version", "from", "to", "displaced", "who", "why")]
     for move in moves:
@@ -74,7 +60,7 @@ def ledger_lines(moves: Sequence[Document]) -> list[str]:
                 f"{move['model']}@{move['version']}",
                 move["from_stage"],
                 move["to_stage"],
-                _version(move["displaced"]),
+                version_or_dash(move["displaced"]),
                 move["who"],
                 move["why"],
             )
@@ -90,32 +76,7 @@ def infer_lines(document: Document) -> list[str]:
     ]
 
 
-def _said(evidence: Document) -> str:
-    """One line of what a document of evidence says."""
-    document, kind = evidence["document"], evidence["kind"]
-    if kind == "ShadowValidate":
-        return f"{document['verdict']}: {document['sentence']}"
-    if kind == "ProfileHardware":
-        capacity = document["capacity"]
-        return f"{document['option']['name']}: {capacity['lambda_max']:g} requests/s, saturation {capacity['mu']:g}"
-    if kind == "ChooseHardware":
-        return str(document["choice"]["sentence"])
-    if kind == "PushAutoscaling":
-        return str(document["explanation"])
-    if kind == "DeployToStaging":
-        return f"answered {document['started_in_s']:g} s after its start"
-    if kind == "CheckFormat":
-        return f"{len(document['files'])} files, {len(document['sample_names'])} samples answered"
-    if kind == "Promote":
-        return f"ledger entry {document['move']['seq']}, {document['replicas']} replica(s)"
-    return str(evidence["key"])
-
-
-def _layer(layer: Document) -> str:
-    return f"{layer['name']}: {layer['dtype']}[{','.join(map(str, layer['shape']))}]"
-
-
-def _version(number: int | None) -> str:
+def version_or_dash(number: int | None) -> str:
     return "–" if number is None else f"@{number}"
 
 

@@ -52,31 +52,31 @@ class ManagerAPI:
         return list(self._pages("/models", "models", query))
 
     def model(self, model: str) -> Document:
-        return self._json("GET", f"/models/{_quoted(model)}")
+        return self._json("GET", f"/models/{quoted(model)}")
 
     def ledger(self, model: str) -> list[Document]:
-        return list(self._json("GET", f"/models/{_quoted(model)}/ledger")["moves"])
+        return list(self._json("GET", f"/models/{quoted(model)}/ledger")["moves"])
 
     def move_stage(self, model: str, version: int, to: str, *, who: str, run: str, why: str, **expect: Any) -> Document:
         """One ledger entry; `expect_production=` (a version or None) makes it a compare-and-swap."""
         body = {"version": version, "to": to, "who": who, "run": run, "why": why, **expect}
-        return self._json("POST", f"/models/{_quoted(model)}/stage-moves", json=body)
+        return self._json("POST", f"/models/{quoted(model)}/stage-moves", json=body)
 
     def rollback_target(self, model: str) -> Document:
-        return self._json("GET", f"/models/{_quoted(model)}/rollback-target")
+        return self._json("GET", f"/models/{quoted(model)}/rollback-target")
 
     # versions, files, evidence
 
     def register(self, model: str, *, upload: str, report: Document, run: str) -> Document:
         return self._json(
-            "POST", f"/models/{_quoted(model)}/versions", json={"upload": upload, "report": report, "run": run}
+            "POST", f"/models/{quoted(model)}/versions", json={"upload": upload, "report": report, "run": run}
         )
 
     def version(self, model_id: int) -> Document:
         return self._json("GET", f"/versions/{model_id}")
 
     def model_version(self, model: str, version: int) -> Document:
-        return self._json("GET", f"/models/{_quoted(model)}/versions/{version}")
+        return self._json("GET", f"/models/{quoted(model)}/versions/{version}")
 
     def file(self, model_id: int, path: str) -> bytes:
         return self._send("GET", f"/versions/{model_id}/files/{quote(path)}").content
@@ -108,21 +108,21 @@ class ManagerAPI:
         return self._json("POST", "/trial-servers", json=wanted)
 
     def trial(self, trial_id: str) -> Document:
-        return self._json("GET", f"/trial-servers/{_quoted(trial_id)}")
+        return self._json("GET", f"/trial-servers/{quoted(trial_id)}")
 
     def renew_trial(self, trial_id: str, lease_s: float) -> None:
-        self._send("PUT", f"/trial-servers/{_quoted(trial_id)}/lease", json={"lease_s": lease_s})
+        self._send("PUT", f"/trial-servers/{quoted(trial_id)}/lease", json={"lease_s": lease_s})
 
     def stop_trial(self, trial_id: str) -> None:
-        self._send("DELETE", f"/trial-servers/{_quoted(trial_id)}")
+        self._send("DELETE", f"/trial-servers/{quoted(trial_id)}")
 
     # scaling
 
     def push_policy(self, model: str, policy: Document, run: str) -> Document:
-        return self._json("PUT", f"/models/{_quoted(model)}/scaling-policy", json={"policy": policy, "run": run})
+        return self._json("PUT", f"/models/{quoted(model)}/scaling-policy", json={"policy": policy, "run": run})
 
     def policy(self, model: str) -> Document:
-        return self._json("GET", f"/models/{_quoted(model)}/scaling-policy")
+        return self._json("GET", f"/models/{quoted(model)}/scaling-policy")
 
     # clients
 
@@ -139,14 +139,14 @@ class ManagerAPI:
 
     def add_capture(self, model: str, version: int, data: bytes) -> None:
         headers = {"Content-Type": "application/octet-stream", "Seatrial-Version": str(version)}
-        self._send("POST", f"/models/{_quoted(model)}/captures", content=data, headers=headers)
+        self._send("POST", f"/models/{quoted(model)}/captures", content=data, headers=headers)
 
     def captures(self, model: str, limit: int) -> list[Document]:
         """Newest first."""
-        return list(self._json("GET", f"/models/{_quoted(model)}/captures", params={"limit": limit})["captures"])
+        return list(self._json("GET", f"/models/{quoted(model)}/captures", params={"limit": limit})["captures"])
 
     def capture(self, model: str, capture_id: str) -> bytes:
-        return self._send("GET", f"/models/{_quoted(model)}/captures/{_quoted(capture_id)}").content
+        return self._send("GET", f"/models/{quoted(model)}/captures/{quoted(capture_id)}").content
 
     def _pages(self, path: str, name: str, query: Document) -> Iterator[Document]:
         cursor: Document = {}
@@ -203,7 +203,7 @@ class ManagerAPI:
             return self._http
 
 
-def _quoted(part: str) -> str:
+def quoted(part: str) -> str:
     """A name as one part of a path: whatever it holds, it reaches no other route."""
     return quote(part, safe="")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatrial.client.manager_api import Document, ManagerAPI
+from seatrial.client.manager_api import Document, ManagerAPI, quoted
 
 
 class RegistryAPI(ManagerAPI):
@@ -17,6 +17,22 @@ class RegistryAPI(ManagerAPI):
     def list_versions(self, **query: Any) -> Document:
         """One page: `versions` and `cursor`."""
         return self._json("GET", "/versions", params=_given(query))
+
+    def dossier(self, model_id: int) -> Document:
+        return self._json("GET", f"/versions/{model_id}/dossier")
+
+    def comparison(self, model_id: int, to: int) -> Document:
+        return self._json("GET", f"/versions/{model_id}/comparison", params={"to": to})
+
+    def production_at(self, model: str, at: str, environment: str) -> Document:
+        """`at` is RFC 3339 or milliseconds since 1970."""
+        query = {"at": at, "environment": environment}
+        return self._json("GET", f"/models/{quoted(model)}/production", params=query)
+
+    def delete(self, model: str, version: int, *, who: str, why: str, force: bool) -> Document:
+        """The ledger entry that ended the version."""
+        query = {"who": who, "why": why, "force": force}
+        return self._json("DELETE", f"/models/{quoted(model)}/versions/{version}", params=query)
 
 
 def _given(query: Document) -> Document:

@@ -23,8 +23,10 @@ from seatrial.manager.guard import Guard, GuardedRoute
 from seatrial.manager.roles import PREFIX
 from seatrial.manager.routes import (
     captures,
+    deletions,
     deployments,
     discovery,
+    dossiers,
     health,
     listings,
     models,
@@ -37,7 +39,7 @@ from seatrial.manager.tokens import Tokens
 log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
-PARTS = (health, listings, models, versions, deployments, trials, captures, scaling, discovery)
+PARTS = (health, listings, deletions, dossiers, models, versions, deployments, trials, captures, scaling, discovery)
 
 
 class Problem(BaseModel):

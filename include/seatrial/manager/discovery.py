@@ -31,6 +31,7 @@ def model_entry(
                         "endpoints": [{"address": e.address, "weight": e.weight} for e in endpoints],
                     }
                     for number, endpoints in sorted(serving.items())
+                    if number in by_number  # not one that was deleted while it was being deployed
                 },
             }
             for name, (stages, serving) in environments.items()

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.served_model import ServedModel
 
-Stage = Literal["None", "Staging", "Production", "Archived"]
+Stage = Literal["None", "Staging", "Production", "Archived", "Deleted"]
+"""Deleted is no stage that a version is moved to: a ledger entry to it ends the version in every environment."""
 Scalar = str | int | float | bool
 
 
@@ -19,6 +20,16 @@ class RegisteredModel(BaseModel):
 
     name: str
     created_ms: int = Field(description="Milliseconds since 1970, by the clock of the store's writer.")
+
+
+class Deletion(BaseModel):
+    """By whom, when and why a version was deleted: what its last ledger entry says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at_ms: int
+    who: str = ""
+    why: str = ""
 
 
 class ModelVersion(BaseModel):
@@ -45,6 +56,9 @@ class ModelVersion(BaseModel):
     run: str = Field(default="", description="Airflow run id that registered it.")
     created_ms: int
     uri: str = Field(description="sha256:<tree_digest>: the name of its files in the artifact store.")
+    deleted: Deletion | None = Field(
+        default=None, description="Set once it was deleted; its number is never given out again."
+    )
 
 
 class StageMove(BaseModel):

@@ -115,6 +115,13 @@ def artifact_to_version(artifact: pb.Artifact) -> ModelVersion:
     )
 
 
+def mark_deleted(artifact: pb.Artifact, move: StageMove) -> None:
+    """Make a version's artifact that of a deleted one; `move` is its last ledger entry."""
+    artifact.state = pb.Artifact.DELETED
+    deleted = move.model_dump(include={"at_ms", "who", "why"})
+    _record(artifact.properties, {**_recorded(artifact.properties), "deleted": deleted})
+
+
 def move_to_execution(move: StageMove, type_id: int) -> pb.Execution:
     execution = pb.Execution(
         type_id=type_id, name=move_name(move.model, move.seq), last_known_state=pb.Execution.COMPLETE

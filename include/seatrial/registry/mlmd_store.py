@@ -10,6 +10,7 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact, Context
 from seatrial.errors import NoSuchModel, NoSuchVersion, SeatrialError
 from seatrial.registry import mlmd_mapping as mapping
 from seatrial.registry import rules
+from seatrial.registry.deletion import check_not_deleted, deletion
 from seatrial.registry.entities import Evidence, ModelVersion, RegisteredModel, Stage, StageMove
 from seatrial.registry.mlmd_connection import Connection
 from seatrial.registry.rules import ANY, Author, Expectation
@@ -73,11 +74,11 @@ class Registry:
         return mapping.context_to_model(self._context(name))
 
     def versions(self, model: str) -> list[ModelVersion]:
-        """All versions of a model, oldest first. Raises NoSuchModel."""
-        return self._versions(self._context(model))
+        """All versions of a model but the deleted ones, oldest first. Raises NoSuchModel."""
+        return [version for version in self._versions(self._context(model)) if version.deleted is None]
 
     def find_versions(self, query: str, limit: int | None = None, *, newest_first: bool = False) -> list[ModelVersion]:
-        """Versions of all models that meet a query of `mlmd_query`, in the order of their model ids."""
+        """Versions of all models, deleted ones too, that meet a query of `mlmd_query`, by model id."""
         found = self._store.find("artifacts", query, limit, newest_first=newest_first)
         return [mapping.artifact_to_version(artifact) for artifact in found]
 
@@ -90,7 +91,11 @@ class Registry:
         return {model: sorted(moves, key=lambda move: move.seq) for model, moves in sorted(found.items())}
 
     def version(self, model: str, version: int) -> ModelVersion:
-        """Raises NoSuchModel or NoSuchVersion, with what exists."""
+        """Raises NoSuchModel or NoSuchVersion, with what exists, or with who deleted it when and why."""
+        return check_not_deleted(self.any_version(model, version))
+
+    def any_version(self, model: str, version: int) -> ModelVersion:
+        """As `version`, also a deleted one: for who asks about the past."""
         name = mapping.version_name(model, version)
         known_name = is_model_name(model)
         artifact = self._store.call("get_artifact_by_type_and_name", mapping.VERSION, name) if known_name else None
@@ -100,10 +105,17 @@ class Registry:
         return mapping.artifact_to_version(artifact)
 
     def by_id(self, model_id: int) -> ModelVersion:
-        """Raises NoSuchVersion, also for the id of something in the store that is not a version."""
+        """Raises NoSuchVersion, also for a deleted version and the id of something that is not a version."""
+        return check_not_deleted(self.any_by_id(model_id))
+
+    def any_by_id(self, model_id: int) -> ModelVersion:
+        """As `by_id`, also a deleted one."""
+        return mapping.artifact_to_version(self._version_artifact(model_id))
+
+    def _version_artifact(self, model_id: int) -> Artifact:
         for artifact in self._store.call("get_artifacts_by_id", [model_id]):
             if artifact.type_id == self._version_type:
-                return mapping.artifact_to_version(artifact)
+                return artifact
         raise NoSuchVersion(f"no version has model id {model_id}", model_id=model_id)
 
     def move_stage(
@@ -142,6 +154,25 @@ class Registry:
                 return move
         raise _too_many_races(model)
 
+    def delete(
+        self, model: str, version: int, *, force: bool = False, who: str = "", run: str = "", why: str = ""
+    ) -> StageMove:
+        """End the version in all environments: one ledger entry, which the version keeps too. Again: the same entry.
+
+        It is hidden from lists and look-ups from now on; evidence and dossier stay. Errors as of `deletion`.
+        """
+        ended = self.any_version(model, version)
+        for _ in range(LOST_RACES):
+            ledger = self.ledger(model)
+            move = deletion(
+                ledger, model=model, version=version, force=force, author=Author(who, run, why), at_ms=_now_ms()
+            )
+            if move is None:
+                return next(found for found in ledger if found.version == version and found.to_stage == "Deleted")
+            if self._append_deletion(move, ended.model_id):
+                return move
+        raise _too_many_races(model)
+
     def ledger(self, model: str) -> list[StageMove]:
         """The model's stage moves of all environments, oldest first. Raises NoSuchModel."""
         executions = self._store.call("get_executions_by_context", self._context(model).id)
@@ -161,7 +192,7 @@ class Registry:
 
     def evidence(self, model_id: int, kind: str | None = None) -> list[Evidence]:
         """The documents about a version, newest first; with `kind`, only those of that step. Raises NoSuchVersion."""
-        self.by_id(model_id)
+        self.any_by_id(model_id)
         readers = mapping.readers_of(self._store.call("get_events_by_artifact_ids", [model_id]))
         events = self._store.call("get_events_by_execution_ids", readers) if readers else []
         written = mapping.written_by(events)
@@ -182,6 +213,19 @@ class Registry:
         execution = mapping.move_to_execution(move, self._move_type)
         contexts = [self._new_context(move.model)]
         return self._store.put_new(executions=[execution], contexts=contexts, edges=reads) is not None
+
+    def _append_deletion(self, move: StageMove, model_id: int) -> bool:
+        """As `_append`, and the version's own mark with it in one transaction."""
+        artifact = self._version_artifact(model_id)
+        mapping.mark_deleted(artifact, move)
+        execution = mapping.move_to_execution(move, self._move_type)
+        made = self._store.put_new(
+            executions=[execution],
+            artifacts=[artifact],
+            contexts=[self._new_context(move.model)],
+            edges=[mapping.reads("version", model_id)],
+        )
+        return made is not None
 
     def _put_evidence(self, evidence: Evidence, artifact: Artifact) -> int | None:
         step_type = self._store.type_id("execution", evidence.kind, mapping.STEP_PROPERTIES)

@@ -31,6 +31,7 @@ ALLOWED: dict[Stage, tuple[Stage, ...]] = {
     "Staging": ("Production", "Archived"),
     "Production": ("Archived",),
     "Archived": ("Staging", "Production"),  # the latter is a rollback
+    "Deleted": (),
 }
 
 
@@ -58,6 +59,8 @@ def stages(ledger: Ledger) -> dict[tuple[str, int], Stage]:
         if move.displaced is not None:
             found[move.environment, move.displaced] = "Archived"
         found[move.environment, move.version] = move.to_stage
+        if move.to_stage == "Deleted":
+            found.update((place, "Deleted") for place in found if place[1] == move.version)
     return found
 
 
@@ -88,9 +91,12 @@ def next_move(
     or with none. Raises Conflict when Production is not the version that `expect_production` says (None: nobody), and
     Refused when ALLOWED has no such move.
     """
-    if to not in ALLOWED or to == "None":
+    if to not in ALLOWED or to in ("None", "Deleted"):
         raise Refused(f"no version moves to stage {to!r}", field="to", value=to)
     found, now = stage_of(ledger, environment, version), current(ledger, environment)
+    gone = deletion_of(ledger, version)
+    if gone is not None:
+        raise NoSuchVersion(f"{model}@{version} was deleted (ledger entry {gone.seq})", model=model, version=version)
     if found == to:
         return None
     if expect_production is not ANY and expect_production != now.production:
@@ -123,6 +129,11 @@ def next_move(
     )
 
 
+def deletion_of(ledger: Ledger, version: int) -> StageMove | None:
+    """The entry that deleted a version."""
+    return next((move for move in ledger if move.version == version and move.to_stage == "Deleted"), None)
+
+
 def entry_that_put(ledger: Ledger, environment: str, version: int) -> StageMove:
     """The newest entry that moved `version`, itself or by displacing it. Raises NoSuchVersion when there is none."""
     for move in reversed(ledger):
@@ -148,13 +159,15 @@ def _production_line(ledger: Ledger, environment: str) -> list[int]:
     """The line of succession to Production: promotions extend it, rollbacks and retirements cut it back."""
     line: list[int] = []
     for move in ledger:
+        if move.to_stage == "Deleted":
+            line = [version for version in line if version != move.version]
         if move.environment != environment:
             continue
         if move.to_stage == "Production":
             if move.from_stage == "Archived" and move.version in line:
                 line = line[: line.index(move.version)]
             line = [version for version in line if version != move.version] + [move.version]
-        elif move.from_stage == "Production":
+        elif move.from_stage == "Production" and move.to_stage != "Deleted":
             line.pop()
     return line
 

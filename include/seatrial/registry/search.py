@@ -38,7 +38,7 @@ def find_versions(
     after = None if cursor is None else int(paging.decode(cursor, question)[2])
     found: list[tuple[Key, ModelVersion]] = []
     for version in _in_order(registry, version_query(wanted, names), after, newest_first=order.descending):
-        if matches(wanted, version, places(version)):
+        if _is_met(wanted, version, places):
             found.append((paging.key_of(version.model_id, version.model_id), version))
             if len(found) > limit:
                 break
@@ -82,7 +82,11 @@ def _places(registry: Registry, wanted: Filter) -> tuple[set[str] | None, Places
 
 def _matching(registry: Registry, wanted: Filter, names: set[str] | None, places: Places) -> list[ModelVersion]:
     found = registry.find_versions(version_query(wanted, names))
-    return [version for version in found if matches(wanted, version, places(version))]
+    return [version for version in found if _is_met(wanted, version, places)]
+
+
+def _is_met(wanted: Filter, version: ModelVersion, places: Places) -> bool:
+    return version.deleted is None and matches(wanted, version, places(version))
 
 
 def _in_order(registry: Registry, query: str, after: int | None, *, newest_first: bool) -> Iterator[ModelVersion]:

@@ -24,8 +24,9 @@ def check_model_name(name: str) -> None:
 
 
 def with_digest(known: Sequence[ModelVersion], tree_digest: str) -> ModelVersion | None:
-    """The version that has these bytes already."""
-    return next((version for version in known if version.tree_digest == tree_digest), None)
+    """The version that has these bytes already. A deleted one does not count: its files may be gone."""
+    kept = (version for version in known if version.deleted is None)
+    return next((version for version in kept if version.tree_digest == tree_digest), None)
 
 
 def next_version(
@@ -40,7 +41,8 @@ def next_version(
 ) -> ModelVersion:
     """A version with the next number, not yet in the store: model id and time, 0 here, are the store's to give.
 
-    `known` is in the order of versions. User, description, tags, metrics and hyper-parameters are the manifest's.
+    `known` is in the order of versions, deleted ones included: their numbers are taken for ever.
+    User, description, tags, metrics and hyper-parameters are the manifest's.
     """
     number = known[-1].version + 1 if known else 1
     return ModelVersion(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from seatrial.errors import Conflict, NoSuchVersion, Refused
 from seatrial.registry import rules
+from seatrial.registry.deletion import deletion
 from seatrial.registry.entities import Stage, StageMove
 from seatrial.registry.rules import ALLOWED, Author, Stages
 
@@ -26,8 +27,11 @@ def grant(ledger: list[StageMove], wish: Wish) -> StageMove | None:
     """Append what the rules make of a wish; a refused one leaves the ledger as it is."""
     version, to, environment, at_ms = wish
     try:
-        move = rules.next_move(ledger, model="pitch", version=version, to=to, environment=environment, at_ms=at_ms)
-    except Refused:
+        if to == "Deleted":
+            move = deletion(ledger, model="pitch", version=version, force=True, author=Author(why="x"), at_ms=at_ms)
+        else:
+            move = rules.next_move(ledger, model="pitch", version=version, to=to, environment=environment, at_ms=at_ms)
+    except (Refused, NoSuchVersion):
         return None
     if move is not None:
         ledger.append(move)
@@ -73,7 +77,22 @@ def test_every_entry_starts_from_the_stage_in_which_the_ledger_before_it_leaves_
         grant(ledger, wish)
     for at, move in enumerate(ledger):
         assert move.from_stage == rules.stage_of(ledger[:at], move.environment, move.version)
-        assert move.to_stage in ALLOWED[move.from_stage]
+        assert move.to_stage == "Deleted" or move.to_stage in ALLOWED[move.from_stage]
+
+
+@given(wishes)
+def test_after_its_deletion_a_version_is_nowhere_and_no_entry_moves_it(wished: list[Wish]) -> None:
+    ledger: list[StageMove] = []
+    for wish in wished:
+        grant(ledger, wish)
+    for version in range(1, 5):
+        gone = rules.deletion_of(ledger, version)
+        if gone is not None:
+            assert not [move for move in ledger[gone.seq :] if version in (move.version, move.displaced)]
+            assert {stage for (_, number), stage in rules.stages(ledger).items() if number == version} == {"Deleted"}
+            for environment in ("local", "paris", "tokyo"):
+                with pytest.raises(NoSuchVersion, match="was deleted"):
+                    rules.next_move(ledger, model="pitch", version=version, to="Staging", environment=environment)
 
 
 @given(wishes)
@@ -117,7 +136,7 @@ def test_rollbacks_in_a_row_come_to_an_end(wished: list[Wish]) -> None:
     pytest.fail("rollbacks go round in a circle")
 
 
-@pytest.mark.parametrize("to", STAGES)
+@pytest.mark.parametrize("to", [stage for stage in STAGES if stage != "Deleted"])
 @pytest.mark.parametrize("found", STAGES)
 def test_exactly_the_moves_of_the_table_are_granted(found: Stage, to: Stage) -> None:
     ways: dict[Stage, list[tuple[int, Stage]]] = {
@@ -125,6 +144,7 @@ def test_exactly_the_moves_of_the_table_are_granted(found: Stage, to: Stage) -> 
         "Staging": [(1, "Staging")],
         "Production": [(1, "Staging"), (1, "Production")],
         "Archived": [(1, "Archived")],
+        "Deleted": [(1, "Deleted")],
     }
     ledger = ledger_of(*ways[found])
     move = grant(ledger, (1, to, "local", 0))

@@ -1,0 +1,33 @@
+"""Commands that look after the registry: delete a version."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+from typing import Any
+
+from seatrial.cli_common import Answer, api, command, version_name
+
+
+def add_to(commands: Any) -> None:
+    new = command(
+        commands,
+        "delete",
+        delete,
+        "end a version for good",
+        "seatrial delete pitch@3 --why 'trained on the wrong data'",
+        """The version disappears from lists and look-ups, its number is never given out again, and seatrial gc frees
+its files. The ledger keeps who deleted it and why, and its dossier stays: seatrial show MODEL_ID. The same files
+uploaded again make a new version. Refused while it is deployed; a version that is or was in Production is only
+deleted with --force and --why.""",
+    )
+    new.add_argument("version", metavar="MODEL@VERSION")
+    new.add_argument("--why", default="", metavar="TEXT", help="one sentence for the ledger; required with --force")
+    new.add_argument("--force", action="store_true", help="even though it is or was in Production")
+
+
+def delete(arguments: argparse.Namespace) -> Answer:
+    model, number = version_name(arguments.version)
+    with api() as manager:
+        move = manager.delete(model, number, who=getpass.getuser(), why=arguments.why, force=arguments.force)
+    return move, [f"{model}@{number} is deleted (ledger entry {move['seq']}); seatrial gc frees its files"]
