@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from pydantic import BaseModel
 
+from seatrial.autoscale.derive import ScalingPolicy
+from seatrial.manager.examples import EVIDENCE, MOVE, POLICY, SHOWN, TRIAL
 from seatrial.manager.roles import NEEDED, PREFIX
+from seatrial.registry.entities import Evidence, StageMove
+from seatrial.serving.spec import Replica
 from tests.contract.conftest import Called
+from tests.contract.test_roles import filled
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -39,10 +46,48 @@ def test_every_answer_is_one_that_the_document_declares(called: Called, openapi:
     conforms()
 
 
-def test_every_operation_says_what_it_does_and_how_it_fails(called: Called) -> None:
+def _holds_example(part: Any, document: dict[str, Any], seen: tuple[str, ...] = ()) -> bool:
+    if isinstance(part, dict):
+        name = str(part.get("$ref", "")).rpartition("/")[2]
+        if name and name not in seen:
+            return _holds_example(document["components"]["schemas"][name], document, (*seen, name))
+        return "example" in part or any(_holds_example(value, document, seen) for value in part.values())
+    return isinstance(part, list) and any(_holds_example(value, document, seen) for value in part)
+
+
+def test_every_operation_says_what_it_does_how_it_fails_and_shows_an_example(called: Called) -> None:
     document = called.http.get("/openapi.json").json()
+    assert {(method.upper(), path) for path, found in document["paths"].items() for method in found} == {
+        (method, path.replace(":path", "")) for method, path in ((m, PREFIX + p) for m, p in SHOWN)
+    }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            assert operation["summary"], (method, path)
+            assert operation["x-role"], (method, path)
             assert "application/problem+json" in operation["responses"]["default"]["content"], (method, path)
             assert operation["security"], (method, path)
+            parts = [operation.get("parameters", []), operation.get("requestBody", {})]
+            answers = [answer for status, answer in operation["responses"].items() if status != "default"]
+            shown = _holds_example([*parts, *answers], document) or "examples" in json.dumps(parts)
+            assert shown, (method, path)
+
+
+READS = [key for key, shown in SHOWN.items() if key[0] == "GET" and isinstance(shown.answer, dict)]
+TYPED = [(MOVE, StageMove), (EVIDENCE, Evidence), (POLICY, ScalingPolicy), (TRIAL, Replica)]
+
+
+@pytest.mark.parametrize(("method", "path"), READS)
+def test_an_example_has_the_fields_of_a_real_answer(called: Called, method: str, path: str) -> None:
+    address = filled(path).replace("999999", str(called.manager.registry.version("tiny", 1).model_id))
+    query = {"at": "2030-01-01T00:00Z", "to": called.manager.registry.version("tiny", 1).model_id}
+    answer = called.http.request(method, address, params=query, headers=called.headers("operator"))
+    if answer.status_code == 404:
+        # `tiny` has never been in Production, and no trial server runs
+        assert any(part in path for part in ("scaling-policy", "rollback-target", "trial-servers"))
+        return
+    assert answer.status_code == 200, answer.text
+    assert set(SHOWN[method, path].answer) <= set(answer.json())
+
+
+@pytest.mark.parametrize(("example", "kind"), TYPED)
+def test_an_example_of_a_typed_answer_is_one(example: dict[str, Any], kind: type[BaseModel]) -> None:
+    kind.model_validate(example)

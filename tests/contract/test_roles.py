@@ -21,7 +21,7 @@ VALUES = {
 }
 
 
-def _filled(path: str) -> str:
+def filled(path: str) -> str:
     for name, value in VALUES.items():
         path = path.replace(f"{{{name}}}", value)
     return PREFIX + path
@@ -42,12 +42,12 @@ def test_the_table_has_exactly_the_routes_that_there_are() -> None:
 def test_each_role_passes_where_the_table_says_so_and_nowhere_else(called: Called, method: str, path: str) -> None:
     needed = NEEDED[method, path]
     called.app.state.guard.failures.__init__()  # each row starts with a clean slate
-    without = called.http.request(method, _filled(path), json={})
+    without = called.http.request(method, filled(path), json={})
     assert without.status_code == 401
     assert without.headers["WWW-Authenticate"].startswith("Bearer")
     assert without.headers["content-type"] == "application/problem+json"
     for role in ROLES:
-        status = called.http.request(method, _filled(path), json={}, headers=called.headers(role)).status_code
+        status = called.http.request(method, filled(path), json={}, headers=called.headers(role)).status_code
         if ROLES.index(role) < ROLES.index(needed):
             assert status == 403, role
         else:

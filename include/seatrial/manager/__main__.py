@@ -33,10 +33,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings.read()
-    if arguments.host not in LOOPBACK and not (settings.home / "tokens.json").exists():
+    if arguments.host not in LOOPBACK and not _has_tokens(settings.home):
         parser.error(
-            f"--host {arguments.host} can be reached by others, and {settings.home / 'tokens.json'} is not there:"
-            " make tokens first, e.g. seatrial tokens create airflow --role operator"
+            f"--host {arguments.host} can be reached by others, and no valid token in {settings.home / 'tokens.json'}:"
+            " make one first, e.g. seatrial tokens create airflow --role operator"
         )
     settings.home.mkdir(parents=True, exist_ok=True)
     held = _only_one(settings.home)
@@ -71,6 +71,12 @@ def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
         build_app(manager, tokens), log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
     Server(config).run(sockets=[listening])
+
+
+def _has_tokens(home: Path) -> bool:
+    from seatrial.manager.tokens import TokenFile
+
+    return any(token.revoked_ms is None for token in TokenFile(home).read())
 
 
 def _port_before(home: Path) -> int | None:

@@ -19,6 +19,7 @@ from seatrial.errors import Forbidden, SeatrialError, TryAgain, to_problem
 from seatrial.manager.answers import Answers
 from seatrial.manager.audit import Audit
 from seatrial.manager.composition import InferenceManager
+from seatrial.manager.examples import document
 from seatrial.manager.guard import Guard, GuardedRoute
 from seatrial.manager.roles import PREFIX
 from seatrial.manager.routes import (
@@ -83,7 +84,7 @@ def build_app(manager: InferenceManager, tokens: Tokens | None) -> FastAPI:
             manager.stop()
             guard.audit.close()
 
-    app = FastAPI(title="Seatrial Inference Manager", version=__version__, lifespan=lifespan)
+    app = FastAPI(title="Seatrial Inference Manager", version=__version__, lifespan=lifespan, redirect_slashes=False)
     app.state.manager = manager
     app.state.guard = guard
     responses: dict[int | str, dict[str, Any]] = {
@@ -97,6 +98,7 @@ def build_app(manager: InferenceManager, tokens: Tokens | None) -> FastAPI:
         if not all(isinstance(route, GuardedRoute) for route in part.router.routes):
             raise TypeError(f"{part.__name__} needs APIRouter(route_class=GuardedRoute): it would be open to everyone")
         app.include_router(part.router, prefix=PREFIX, dependencies=shown, responses=responses)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.add_exception_handler(SeatrialError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

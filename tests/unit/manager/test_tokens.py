@@ -104,3 +104,20 @@ def test_one_that_waited_as_long_as_it_was_told_is_heard_again_and_others_never_
     for n in range(1000):
         attempts.failed(f"10.0.0.{n}")
     assert len(attempts._spent) <= 101
+
+
+def test_the_manager_does_not_listen_to_others_before_a_token_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from seatrial.manager.__main__ import main
+
+    monkeypatch.setenv("SEATRIAL_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["seatrial-manager", "--host", "0.0.0.0"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "no valid token" in capsys.readouterr().err
+    TokenFile(tmp_path).create("gone", "operator")
+    TokenFile(tmp_path).revoke("gone")
+    with pytest.raises(SystemExit):
+        main()

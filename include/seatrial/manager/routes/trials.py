@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Response
+from fastapi import Path as InPath
 from pydantic import Field
 
 from seatrial.errors import Refused
@@ -18,6 +19,8 @@ from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
 from seatrial.serving.triton_repository import CopyFiles
 from seatrial.storage.artifacts import copy_verified
+
+TrialId = Annotated[str, InPath(max_length=100, description="A trial server's id.", examples=["trial-3f9a"])]
 
 router = APIRouter(tags=["trial servers"], route_class=GuardedRoute)
 
@@ -50,18 +53,18 @@ def start(wanted: TrialRequest, manager: Manager) -> Replica:
 
 
 @router.get("/trial-servers/{trial_id}")
-def show(trial_id: str, manager: Manager) -> Replica:
+def show(trial_id: TrialId, manager: Manager) -> Replica:
     return manager.backend.observe(trial_id)
 
 
 @router.put("/trial-servers/{trial_id}/lease")
-def renew(trial_id: str, wanted: LeaseRequest, manager: Manager) -> Replica:
+def renew(trial_id: TrialId, wanted: LeaseRequest, manager: Manager) -> Replica:
     manager.backend.renew(trial_id, wanted.lease_s)
     return manager.backend.observe(trial_id)
 
 
 @router.delete("/trial-servers/{trial_id}", status_code=204)
-def stop(trial_id: str, manager: Manager) -> Response:
+def stop(trial_id: TrialId, manager: Manager) -> Response:
     """Answers when the server is gone; a server that is gone already is no error."""
     manager.backend.stop(trial_id)
     return Response(status_code=204)
