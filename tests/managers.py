@@ -25,11 +25,16 @@ def environ_of(home: Path, **settings: str) -> dict[str, str]:
     }
 
 
+PROGRAM = ("-m", "seatrial.manager")
+
+
 @contextmanager
-def managers(*environs: dict[str, str], port: int = 8840) -> Iterator[list[ManagerAPI]]:
+def managers(
+    *environs: dict[str, str], port: int = 8840, program: tuple[str, ...] = PROGRAM
+) -> Iterator[list[ManagerAPI]]:
     """Managers that are started at the same moment; inside, each answers. Their logs are `manager.log` in each home."""
     with ExitStack() as stack:
-        processes = [stack.enter_context(_process(environ, port)) for environ in environs]
+        processes = [stack.enter_context(_process(environ, port, program)) for environ in environs]
         apis = []
         for environ, process in zip(environs, processes, strict=True):
             wait_until(lambda e=environ, p=process: _answers(e, p), Deadline.after(60), "the manager answers")
@@ -39,10 +44,10 @@ def managers(*environs: dict[str, str], port: int = 8840) -> Iterator[list[Manag
 
 
 @contextmanager
-def _process(environ: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _process(environ: dict[str, str], port: int, program: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
     home = Path(environ["SEATRIAL_HOME"])
     home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "seatrial.manager", "--port", str(port)]
+    command = [sys.executable, *program, "--port", str(port)]
     with (home / "manager.log").open("ab") as log:
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
     try:

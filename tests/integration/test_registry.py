@@ -27,7 +27,6 @@ from seatrial.registry.mlmd_store import Registry
 from seatrial.registry.rules import Stages
 from seatrial.served_model import ServedModel
 from seatrial.tensors import Signature, TensorSpec
-from tests.postgres import PostgresServer
 
 SERVED = ServedModel(
     name="upload",
@@ -69,15 +68,6 @@ else:
             done.append("conflict")
 print(json.dumps(done))
 """
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def connection(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty store of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'registry.sqlite'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
 
 
 @pytest.fixture
