@@ -362,8 +362,9 @@ def test_no_call_hands_postgresql_text_that_it_would_run(connection: str) -> Non
 def test_a_store_that_cannot_be_opened_says_so(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "registry.sqlite"
     path.write_text(text) if text else path.mkdir()
+    registry = Registry(f"sqlite:///{path}")
     with pytest.raises(TryAgain, match="the registry's store cannot be opened"):
-        Registry(f"sqlite:///{path}")
+        registry.models()
 
 
 def _raising(error: Exception) -> Callable[[], None]:

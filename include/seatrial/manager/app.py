@@ -40,6 +40,7 @@ from seatrial.manager.tokens import Tokens
 log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
+RETRY_AFTER_S = 2  # a store or server that restarts takes about as long
 PARTS = (health, listings, deletions, dossiers, models, versions, deployments, trials, captures, scaling, discovery)
 
 
@@ -112,7 +113,7 @@ def _problem(request: Request, error: Exception) -> JSONResponse:
     log.log(level, "%s %s: %s", request.method, request.url.path, error)
     headers: dict[str, str] = {}
     if isinstance(error, TryAgain):
-        headers["Retry-After"] = str(error.fields.get("retry_after_s", 2))
+        headers["Retry-After"] = str(error.fields.get("retry_after_s", RETRY_AFTER_S))
     if isinstance(error, Forbidden) and error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="seatrial"'
     return JSONResponse(to_problem(error), error.status, headers, PROBLEM)

@@ -35,14 +35,20 @@ TABLES_BEING_MADE = ("already exists", "retry the connection")  # by another pro
 
 
 class Connection:
-    """A MetadataStore behind one lock: it is one session, and not safe for threads by itself."""
+    """A MetadataStore behind one lock: it is one session, and not safe for threads by itself.
+
+    Opened by the first call. A session that was lost (the server restarted) is opened anew by the call that notices,
+    which is made once more: it may have been done before its answer was lost, and then finds its own unique name taken.
+    Calls raise TryAgain while the store cannot be reached.
+    """
 
     def __init__(self, connection: str) -> None:
         address = parse_connection(connection)
         if isinstance(address, SqliteStore):
             Path(address.path).parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._store = _open(_config(address))
+        self._config = _config(address)
+        self._session: MetadataStore | None = None
 
     def type_id(
         self, kind: Literal["artifact", "execution", "context"], name: str, properties: Mapping[str, int]
@@ -64,8 +70,7 @@ class Connection:
         for text in arguments:
             if isinstance(text, str) and "\\" in text:
                 raise Refused(f"no name in the registry holds a backslash: {text[:80]!r}", value=text)
-        with self._lock:
-            return translated(lambda: getattr(self._store, method)(*arguments))
+        return translated(lambda: self._ask(method, *arguments))
 
     def find(
         self,
@@ -93,15 +98,29 @@ class Connection:
         Returns the id of the first artifact, else of the first execution. When a name is taken: None, nothing written.
         """
         try:
-            with self._lock:
-                ids = self._store.put_lineage_subgraph(
-                    list(executions), list(artifacts), list(contexts), list(edges), reuse_context_if_already_exist=True
-                )
+            ids = self._ask(
+                "put_lineage_subgraph",
+                list(executions),
+                list(artifacts),
+                list(contexts),
+                list(edges),
+                reuse_context_if_already_exist=True,
+            )
         except mlmd.AlreadyExistsError:
             return None
         except mlmd.StatusError as error:
             raise _our(error) from error
         return int((ids[1] or ids[0])[0])
+
+    def _ask(self, method: str, *arguments: Any, **options: Any) -> Any:
+        with self._lock:
+            if self._session is not None:
+                try:
+                    return getattr(self._session, method)(*arguments, **options)
+                except mlmd.InternalError:  # all that ml-metadata says of a lost connection
+                    self._session = None
+            self._session = _open(self._config)
+            return getattr(self._session, method)(*arguments, **options)
 
 
 def translated(call: Callable[[], T]) -> T:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Context
 
-from seatrial.errors import NoSuchModel, NoSuchVersion, SeatrialError
+from seatrial.errors import NoSuchModel, NoSuchVersion, SeatrialError, TryAgain
 from seatrial.registry import mlmd_mapping as mapping
 from seatrial.registry import rules
 from seatrial.registry.deletion import check_not_deleted, deletion
@@ -17,22 +19,33 @@ from seatrial.registry.rules import ANY, Author, Expectation
 from seatrial.registry.versions import check_model_name, is_model_name, next_version, with_digest
 from seatrial.served_model import ServedModel
 
+log = logging.getLogger(__name__)
+
 LOST_RACES = 100  # each lost race is somebody else's success; so many in a row mean that the store is broken
+
+
+class _Types(NamedTuple):
+    """Ids of the store's types."""
+
+    model: int
+    version: int
+    evidence: int
+    move: int
 
 
 class Registry:
     """Models, versions, stage ledgers and evidence. Safe for threads, and for several processes on one store.
 
-    `connection` as in `parse_connection`; tables and types are made on first use, a second Registry finds them.
-    Every write is one transaction. Raises TryAgain when the store does not answer now.
+    `connection` as in `parse_connection`; tables and types are made on first use, a second Registry finds them. A store
+    that cannot be reached now is no error here: each call raises TryAgain until it can. Every write is one transaction.
     """
 
     def __init__(self, connection: str) -> None:
         self._store = Connection(connection)
-        self._model_type = self._store.type_id("context", mapping.MODEL, {})
-        self._version_type = self._store.type_id("artifact", mapping.VERSION, mapping.VERSION_PROPERTIES)
-        self._evidence_type = self._store.type_id("artifact", mapping.EVIDENCE, mapping.EVIDENCE_PROPERTIES)
-        self._move_type = self._store.type_id("execution", mapping.MOVE, mapping.MOVE_PROPERTIES)
+        try:
+            _ = self._types  # a store of another Seatrial is refused at once
+        except TryAgain as error:
+            log.warning("%s; it is tried again by each call", error)
 
     def register(
         self,
@@ -114,7 +127,7 @@ class Registry:
 
     def _version_artifact(self, model_id: int) -> Artifact:
         for artifact in self._store.call("get_artifacts_by_id", [model_id]):
-            if artifact.type_id == self._version_type:
+            if artifact.type_id == self._types.version:
                 return artifact
         raise NoSuchVersion(f"no version has model id {model_id}", model_id=model_id)
 
@@ -186,7 +199,7 @@ class Registry:
         mapping.check_kind(kind)
         name = mapping.evidence_name(self.by_id(model_id), kind, run, key)
         evidence = Evidence(id=0, model_id=model_id, kind=kind, key=key, run=run, at_ms=_now_ms(), document=document)
-        artifact = mapping.evidence_to_artifact(evidence, name, self._evidence_type)
+        artifact = mapping.evidence_to_artifact(evidence, name, self._types.evidence)
         made = self._put_evidence(evidence, artifact)
         return evidence.model_copy(update={"id": self._replace(artifact) if made is None else made})
 
@@ -200,9 +213,18 @@ class Registry:
         found = [evidence for evidence in map(mapping.artifact_to_evidence, artifacts) if kind in (None, evidence.kind)]
         return sorted(found, key=lambda evidence: (evidence.at_ms, evidence.id), reverse=True)
 
+    @cached_property
+    def _types(self) -> _Types:
+        return _Types(
+            self._store.type_id("context", mapping.MODEL, {}),
+            self._store.type_id("artifact", mapping.VERSION, mapping.VERSION_PROPERTIES),
+            self._store.type_id("artifact", mapping.EVIDENCE, mapping.EVIDENCE_PROPERTIES),
+            self._store.type_id("execution", mapping.MOVE, mapping.MOVE_PROPERTIES),
+        )
+
     def _put_version(self, version: ModelVersion) -> int | None:
         """Its model id, or None when the number was taken meanwhile. The first version brings the model with it."""
-        artifact = mapping.version_to_artifact(version, self._version_type)
+        artifact = mapping.version_to_artifact(version, self._types.version)
         return self._store.put_new(artifacts=[artifact], contexts=[self._new_context(version.model)])
 
     def _append(self, move: StageMove, model_id: int) -> bool:
@@ -210,7 +232,7 @@ class Registry:
         reads = [mapping.reads("version", model_id)]
         if move.displaced is not None:
             reads.append(mapping.reads("displaced", self.version(move.model, move.displaced).model_id))
-        execution = mapping.move_to_execution(move, self._move_type)
+        execution = mapping.move_to_execution(move, self._types.move)
         contexts = [self._new_context(move.model)]
         return self._store.put_new(executions=[execution], contexts=contexts, edges=reads) is not None
 
@@ -218,7 +240,7 @@ class Registry:
         """As `_append`, and the version's own mark with it in one transaction."""
         artifact = self._version_artifact(model_id)
         mapping.mark_deleted(artifact, move)
-        execution = mapping.move_to_execution(move, self._move_type)
+        execution = mapping.move_to_execution(move, self._types.move)
         made = self._store.put_new(
             executions=[execution],
             artifacts=[artifact],
@@ -254,7 +276,7 @@ class Registry:
         return self._store.call("get_context_by_type_and_name", mapping.MODEL, model) if is_model_name(model) else None
 
     def _new_context(self, model: str) -> Context:
-        return mapping.model_to_context(model, self._model_type)
+        return mapping.model_to_context(model, self._types.model)
 
 
 def _too_many_races(model: str) -> SeatrialError:
