@@ -44,7 +44,7 @@ test-unit: .venv-manager/.ready ## the pure halves, in seconds
 	.venv-manager/bin/python -m pytest tests/unit -q
 
 .PHONY: bench-registry
-bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow's beside it (20 min)
+bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow beside it (11 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.registry --mlflow .venv-mlflow/bin/python
 
 .PHONY: test-mlflow

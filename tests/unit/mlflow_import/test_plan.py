@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seatrial.errors import Refused
@@ -155,6 +155,10 @@ def test_an_objective_out_of_range_is_refused(latency_ms: float) -> None:
 
 
 @given(st.text(max_size=30) | st.integers().map(str) | st.floats().map(str) | st.booleans().map(str))
+@example("010")
+@example("1_000")
+@example("1e3")
+@example(" 5")
 def test_a_parameter_never_loses_what_its_text_said(text: str) -> None:
     assert str(typed(text)) == text
 
