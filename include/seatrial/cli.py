@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from seatrial import cli_audit, cli_queries, cli_tokens, cli_upkeep
+from seatrial import cli_archive, cli_audit, cli_queries, cli_tokens, cli_upkeep
 from seatrial import cli_views as views
 from seatrial.cli_common import Answer
 from seatrial.cli_common import api as _api
@@ -137,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("model", nargs="?", help="only this model")
     cli_queries.add_to(commands)
     cli_audit.add_to(commands)
+    cli_archive.add_to(commands)
     cli_upkeep.add_to(commands)
     new = _command(commands, "infer", infer, "call a model", "seatrial infer pitch audio=window.npy --out answer.npz")
     new.add_argument("model", help="a model's name, or a model id")

@@ -38,7 +38,7 @@ def parts(home: Path) -> Iterator[tuple[InferenceManager, RegistryAPI]]:
                     user="ann" if number % 2 else "bob",
                     description=f"the {number}. try of {model}",
                     tags={"team": "audio lab" if at else "bass", "odd key+": "x"},
-                    metrics={"f1": number / 5 + at / 100} if number < 4 else {},
+                    metrics={"f1": number / 5 + at / 100, "loss": number / 3e6} if number < 4 else {},
                     hyper_parameters={"layers": number, "dropout": 0.5, "bias": number > 2, "optimiser": "adam"},
                 )
             promote(manager, manager.registry.version(model, 2))
@@ -69,6 +69,9 @@ def names(answer: dict[str, list[dict[str, object]]]) -> list[str]:
         "metric.f1!=0.2",
         "metric.f1=0.2",
         "metric.f1>-1e-9",
+        "metric.loss>=6e-7 and metric.loss<1e-6",
+        "metric.loss=3.3333333333333335e-07",
+        "metric.f1<1e300 and metric.f1>=-1.7976931348623157e+308",
         "param.layers>=3",
         "param.layers=2",
         "param.dropout<0.6 and param.bias=true",

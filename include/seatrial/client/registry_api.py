@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from seatrial.client.manager_api import Document, ManagerAPI, quoted
+from seatrial.errors import ManagerUnavailable, from_problem
+
+LONG_S = 3600.0  # a registry of a million documents is exported or imported within
 
 
 class RegistryAPI(ManagerAPI):
@@ -33,6 +37,28 @@ class RegistryAPI(ManagerAPI):
         """The ledger entry that ended the version."""
         query = {"who": who, "why": why, "force": force}
         return self._json("DELETE", f"/models/{quoted(model)}/versions/{version}", params=query)
+
+    def collect_garbage(self, *, dry_run: bool) -> Document:
+        query = {"dry_run": dry_run}
+        return self._json("POST", "/artifacts/garbage-collections", params=query, timeout=LONG_S)
+
+    def export(self) -> Iterator[bytes]:
+        """The whole registry in pieces of bytes; `archive.read` tells whether they are all of it."""
+        import httpx
+
+        try:
+            with self._client().stream("GET", "/export", timeout=LONG_S) as answer:
+                if answer.is_success:
+                    yield from answer.iter_bytes()
+                    return
+                answer.read()
+        except httpx.HTTPError as error:
+            raise ManagerUnavailable(f"the Inference Manager at {self.url} stopped sending: {error}") from error
+        raise from_problem(self._document(answer))
+
+    def import_(self, lines: Iterator[bytes]) -> Document:
+        """How many of each were written into the manager's empty registry."""
+        return self._json("POST", "/import", content=lines, timeout=LONG_S)
 
 
 def _given(query: Document) -> Document:

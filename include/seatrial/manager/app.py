@@ -23,11 +23,13 @@ from seatrial.manager.examples import document
 from seatrial.manager.guard import Guard, GuardedRoute
 from seatrial.manager.roles import PREFIX
 from seatrial.manager.routes import (
+    archive,
     captures,
     deletions,
     deployments,
     discovery,
     dossiers,
+    garbage,
     health,
     listings,
     models,
@@ -41,7 +43,21 @@ log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_S = 2  # a store or server that restarts takes about as long
-PARTS = (health, listings, deletions, dossiers, models, versions, deployments, trials, captures, scaling, discovery)
+PARTS = (
+    health,
+    listings,
+    garbage,
+    archive,
+    deletions,
+    dossiers,
+    models,
+    versions,
+    deployments,
+    trials,
+    captures,
+    scaling,
+    discovery,
+)
 
 
 class Problem(BaseModel):

@@ -124,6 +124,13 @@ SHOWN: dict[tuple[str, str], Shown] = {
     ),
     ("GET", "/versions/{model_id}/evidence"): Shown("The evidence about a version", {"evidence": [EVIDENCE]}),
     ("POST", "/versions/{model_id}/evidence"): Shown("Keep a document of evidence", EVIDENCE),
+    ("GET", "/export"): Shown("The whole registry as JSON lines"),
+    ("POST", "/import"): Shown(
+        "An exported file into an empty registry", {"models": 1, "versions": 2, "evidence": 12, "moves": 4}
+    ),
+    ("POST", "/artifacts/garbage-collections"): Shown(
+        "Remove the files that nothing needs", {"dry_run": True, "grace_s": 3600.0, "removed": [], "bytes": 0}
+    ),
     ("GET", "/deployments"): Shown("All deployments", {"deployments": []}),
     ("GET", "/versions/{model_id}/deployment"): Shown("A version's deployment"),
     ("PUT", "/versions/{model_id}/deployment"): Shown("Deploy a version"),

@@ -27,6 +27,7 @@ NEEDED: dict[tuple[str, str], Role] = {
     ("GET", "/versions/{model_id}/deployment"): "researcher",
     ("GET", "/deployments"): "researcher",
     ("GET", "/trial-servers/{trial_id}"): "researcher",
+    ("GET", "/export"): "operator",
     # captured requests can hold personal data
     ("GET", "/models/{model}/captures"): "operator",
     ("GET", "/models/{model}/captures/{capture_id}"): "operator",
@@ -38,6 +39,8 @@ NEEDED: dict[tuple[str, str], Role] = {
     ("POST", "/versions/{model_id}/evidence"): "operator",
     ("PUT", "/versions/{model_id}/deployment"): "operator",
     ("DELETE", "/versions/{model_id}/deployment"): "operator",
+    ("POST", "/import"): "operator",
+    ("POST", "/artifacts/garbage-collections"): "operator",
     ("POST", "/trial-servers"): "operator",
     ("PUT", "/trial-servers/{trial_id}/lease"): "operator",
     ("DELETE", "/trial-servers/{trial_id}"): "operator",

@@ -48,6 +48,7 @@ MOVE_PROPERTIES: dict[str, int] = {
 }
 STEP_PROPERTIES: dict[str, int] = dict.fromkeys(("key", "run"), pb.STRING)
 
+IMPORTED_MS = "imported.created_ms"  # as text: ml-metadata gives times of creation itself
 NAME_LIMIT = 255  # characters of a name column in MySQL and PostgreSQL, and of what is searched
 _INT32, _INT64 = range(-(2**31), 2**31), range(-(2**63), 2**63)
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")  # it names a type of the store
@@ -93,13 +94,34 @@ def model_to_context(name: str, type_id: int) -> pb.Context:
 
 
 def context_to_model(context: pb.Context) -> RegisteredModel:
-    return RegisteredModel(name=context.name, created_ms=context.create_time_since_epoch)
+    return RegisteredModel(name=context.name, created_ms=_created_ms(context))
+
+
+def imported_context(model: RegisteredModel, type_id: int) -> pb.Context:
+    """As `model_to_context`, with the time that the model was made at elsewhere."""
+    context = model_to_context(model.name, type_id)
+    context.custom_properties[IMPORTED_MS].string_value = str(model.created_ms)
+    return context
+
+
+def imported_version(version: ModelVersion, type_id: int) -> pb.Artifact:
+    """As `version_to_artifact`, with the time that the version was made at elsewhere."""
+    artifact = version_to_artifact(version, type_id)
+    artifact.custom_properties[IMPORTED_MS].string_value = str(version.created_ms)
+    return artifact
+
+
+def _created_ms(node: Any) -> int:
+    imported = node.custom_properties
+    return int(imported[IMPORTED_MS].string_value if IMPORTED_MS in imported else node.create_time_since_epoch)
 
 
 def version_to_artifact(version: ModelVersion, type_id: int) -> pb.Artifact:
     """The artifact of a version that is not yet in the store: its id and time are the store's to give."""
     artifact = pb.Artifact(type_id=type_id, name=version_name(version.model, version.version))
     artifact.uri = _searchable(version.uri)
+    if version.deleted is not None:
+        artifact.state = pb.Artifact.DELETED
     _index(artifact.properties, version.model_dump(include=set(VERSION_PROPERTIES)))
     for prefix, values in _prefixed(version).items():
         _index(artifact.custom_properties, {prefix + name: value for name, value in values.items()})
@@ -110,9 +132,7 @@ def version_to_artifact(version: ModelVersion, type_id: int) -> pb.Artifact:
 
 
 def artifact_to_version(artifact: pb.Artifact) -> ModelVersion:
-    return ModelVersion(
-        model_id=artifact.id, created_ms=artifact.create_time_since_epoch, **_recorded(artifact.properties)
-    )
+    return ModelVersion(model_id=artifact.id, created_ms=_created_ms(artifact), **_recorded(artifact.properties))
 
 
 def mark_deleted(artifact: pb.Artifact, move: StageMove) -> None:

@@ -1,18 +1,21 @@
 """The part of a filter that ml-metadata's own search can answer (pure): a filter to a `filter_query`.
 
 What comes back is a superset, `query.matches` decides. Left to it are `!=`, `~`, and every name or text that is not
-plain: case, spaces at the end and quotes mean different things to SQLite, MySQL and PostgreSQL.
+plain: case, spaces at the end and quotes mean different things to SQLite, MySQL and PostgreSQL. Numbers are asked for
+with a margin, because ml-metadata 1.17.1 writes doubles with six digits after the point.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection
 
 from seatrial.registry.query import Clause, Filter, number
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@/#+-]{1,200}")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")  # ml-metadata reads the name of a property as a regular expression
+HIGHEST = sys.float_info.max
 MOST_NAMES = 500  # in one IN (...); more are cheaper to read through
 COLUMNS = {"model": "model", "name": "model", "user": "user", "run": "run"}
 
@@ -48,8 +51,8 @@ def _condition(clause: Clause) -> str | None:
 def _parameter(clause: Clause, value: str) -> str | None:
     as_number = number(value)
     if as_number is not None and clause.operator != "=":
-        whole = f"{_custom(clause)}.int_value {clause.operator} {as_number!r}"
-        return f"({whole} OR {_about(f'{_custom(clause)}.double_value', clause.operator, as_number)})"
+        columns = (f"{_custom(clause)}.int_value", f"{_custom(clause)}.double_value")
+        return f"({' OR '.join(_about(column, clause.operator, as_number) for column in columns)})"
     plain_text = as_number is None and value.lower() not in ("true", "false", "nan", "inf", "-inf", "infinity")
     return f"{_custom(clause)}.string_value = {_text(value)}" if plain_text and clause.operator == "=" else None
 
@@ -57,7 +60,8 @@ def _parameter(clause: Clause, value: str) -> str | None:
 def _about(column: str, sign: str, value: float) -> str:
     """The comparison with room for what the store loses: it keeps six digits of a double."""
     room = max(1e-5, 1e-5 * abs(value))
-    above, below = f"{column} >= {value - room!r}", f"{column} <= {value + room!r}"
+    least, most = max(-HIGHEST, value - room), min(HIGHEST, value + room)  # no literal says infinity
+    above, below = f"{column} >= {least!r}", f"{column} <= {most!r}"
     return {">": above, ">=": above, "<": below, "<=": below}.get(sign, f"({above} AND {below})")
 
 

@@ -47,6 +47,11 @@ class Registry:
         except TryAgain as error:
             log.warning("%s; it is tried again by each call", error)
 
+    @property
+    def store(self) -> Connection:
+        """For `mlmd_restore`, the other half of this class."""
+        return self._store
+
     def register(
         self,
         model: str,

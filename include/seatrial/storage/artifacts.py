@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain, UploadRefused
-from seatrial.storage.local import atomic_file, atomic_write, digest_stream
+from seatrial.storage.garbage import Kind, StoredFile
+from seatrial.storage.local import WRITING, atomic_file, atomic_write, digest_stream
 from seatrial.storage.paths import open_beneath, path_flaw
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -38,7 +43,8 @@ class ArtifactStore:
     """A folder with `blobs/<aa>/<digest>` and `trees/<tree digest>.json`. Any number of processes may use it at once.
 
     Every file is written under a temporary name, flushed and renamed; a tree is written after all its blobs. So a
-    process that dies leaves nothing that is believed, and doing the same again completes it.
+    process that dies leaves nothing that is believed, and doing the same again completes it. `garbage.collect` removes
+    files that nobody needs: `lock` keeps its last look at a file and a put of the same file apart.
     """
 
     def __init__(self, root: Path) -> None:
@@ -52,13 +58,9 @@ class ArtifactStore:
         """
         _check_listing(files)
         digest = tree_digest(files)
-        tree = self._tree(digest)
-        if tree.exists():
-            return digest
-        for path, sha256 in sorted(files.items()):
-            if not self._blob(sha256).exists():
+        while missing := self._renew(digest, files):
+            for path, sha256 in missing.items():
                 _copy_beneath(folder, path, sha256, self._blob(sha256), mode=0o444)
-        atomic_write(tree, json.dumps(dict(sorted(files.items()))).encode())
         return digest
 
     def files(self, tree: str) -> dict[str, str]:
@@ -67,7 +69,10 @@ class ArtifactStore:
             text = self._tree(tree).read_bytes()
         except FileNotFoundError as error:
             raise NotFound(f"the artifact store has no tree {tree}", tree_digest=tree) from error
-        found: dict[str, str] = json.loads(text)
+        try:
+            found: dict[str, str] = json.loads(text)
+        except ValueError as error:
+            raise SeatrialError(f"the artifact store's listing {tree} is damaged", tree_digest=tree) from error
         return found
 
     def copy_to(self, files: Mapping[str, str], folder: Path) -> None:
@@ -98,6 +103,51 @@ class ArtifactStore:
             raise SeatrialError(f"the artifact store's file {sha256} ({path}) is damaged", file=path)
         return data
 
+    def stored(self) -> list[StoredFile]:
+        """Every file of the store; ones that are no part of it are left out."""
+        now, found = time.time(), []
+        for path in (*self._root.glob("trees/*"), *self._root.glob("blobs/*/*")):
+            kind, name = _kind(path)
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                if kind is not None:
+                    found.append(StoredFile(kind, name, status.st_size, now - status.st_mtime))
+        return found
+
+    def remove(self, kind: Kind, name: str, older_than_s: float) -> bool:
+        """Remove one file unless somebody has put it anew meanwhile. Whether it was removed."""
+        if kind == "temporary":
+            found = [*self._root.glob(f"trees/{name}"), *self._root.glob(f"blobs/*/{name}")]
+        else:
+            found = [self._tree(name) if kind == "tree" else self._blob(name)]
+        removed = False
+        with self._locked(fcntl.LOCK_EX):
+            for path in found:
+                with suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > older_than_s:
+                        path.unlink()
+                        removed = True
+        return removed
+
+    def _renew(self, digest: str, files: Mapping[str, str]) -> dict[str, str]:
+        """Make what is there young again; the files that are not (path → digest). With none missing, the tree is kept.
+
+        One step for `remove`, which waits: either it finds all of it young, or this finds what it has taken.
+        """
+        with self._locked(fcntl.LOCK_SH):
+            missing = {path: sha256 for path, sha256 in sorted(files.items()) if not _touched(self._blob(sha256))}
+            tree = self._tree(digest)
+            if not missing and not _touched(tree):
+                atomic_write(tree, json.dumps(dict(sorted(files.items()))).encode())
+        return missing
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        self._root.mkdir(parents=True, exist_ok=True)
+        with (self._root / "lock").open("w") as lock:
+            fcntl.flock(lock, how)
+            yield
+
     def _blob(self, sha256: str) -> Path:
         return self._root / "blobs" / sha256[:2] / sha256
 
@@ -105,6 +155,23 @@ class ArtifactStore:
         if not DIGEST.fullmatch(digest):
             raise Refused(f"tree digest: {digest[:80]!r} is not a SHA-256 digest (limit: 64 hex digits)")
         return self._root / "trees" / f"{digest}.json"
+
+
+def _touched(path: Path) -> bool:
+    """Whether it is there, and then young."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _kind(path: Path) -> tuple[Kind | None, str]:
+    if path.name.startswith(WRITING):
+        return "temporary", path.name
+    if path.parent.name == "trees":
+        return ("tree" if path.suffix == ".json" and DIGEST.fullmatch(path.stem) else None), path.stem
+    return ("file" if DIGEST.fullmatch(path.name) else None), path.name
 
 
 def _check_listing(files: Mapping[str, str]) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 CHUNK = 2**20
+WRITING = ".writing-"
+"""How the names of temporary files begin."""
 
 
 def atomic_write(path: Path, data: bytes) -> None:
@@ -26,7 +28,7 @@ def atomic_write(path: Path, data: bytes) -> None:
 def atomic_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     """A file that becomes `path` when the block ends well (flushed, renamed) and vanishes when it raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=WRITING, dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
