@@ -2,6 +2,8 @@
 
     RegisteredModel   Context    RegisteredModel   "pitch"
     ModelVersion      Artifact   ModelVersion      "pitch@2"      its id is the model id; attributed to the context
+    its upload        Artifact   Upload            same name      attributed to the context
+    its registration  Execution  RegisterVersion   same name      reads the Upload, writes the ModelVersion
     StageMove         Execution  StageMove         "pitch#7"      associated with the context; reads the version(s)
     Evidence          Artifact   Evidence          "pitch@2/ProfileHardware/<run>/<key>"
                       Execution  ProfileHardware   same name      reads the version, writes the Evidence
@@ -30,6 +32,7 @@ from seatrial.errors import Refused
 from seatrial.registry.entities import Evidence, ModelVersion, RegisteredModel, Scalar, StageMove
 
 MODEL, VERSION, MOVE, EVIDENCE = "RegisteredModel", "ModelVersion", "StageMove", "Evidence"
+UPLOAD, REGISTRATION = "Upload", "RegisterVersion"
 
 VERSION_PROPERTIES: dict[str, int] = {
     **dict.fromkeys(("model", "tree_digest", "user", "description", "source", "run"), pb.STRING),
@@ -46,6 +49,8 @@ MOVE_PROPERTIES: dict[str, int] = {
     **dict.fromkeys(("seq", "version", "displaced"), pb.INT),
     "record": pb.PROTO,
 }
+UPLOAD_PROPERTIES: dict[str, int] = dict.fromkeys(("source", "tree_digest"), pb.STRING)
+REGISTRATION_PROPERTIES: dict[str, int] = dict.fromkeys(("user", "run"), pb.STRING)
 STEP_PROPERTIES: dict[str, int] = dict.fromkeys(("key", "run"), pb.STRING)
 
 IMPORTED_MS = "imported.created_ms"  # as text: ml-metadata gives times of creation itself
@@ -85,7 +90,7 @@ def to_json(document: Any, field: str) -> str:
 
 def check_kind(kind: str) -> None:
     """Raise Refused unless `kind` can be the kind of a document: it must not pose as another thing of the store."""
-    if not _KIND.fullmatch(kind) or kind in (MODEL, VERSION, MOVE, EVIDENCE):
+    if not _KIND.fullmatch(kind) or kind in (MODEL, VERSION, MOVE, EVIDENCE, UPLOAD, REGISTRATION):
         raise Refused(f"evidence cannot be of kind {kind[:80]!r} (limit: {_KIND.pattern})", field="kind", value=kind)
 
 
@@ -142,6 +147,21 @@ def mark_deleted(artifact: pb.Artifact, move: StageMove) -> None:
     _record(artifact.properties, {**_recorded(artifact.properties), "deleted": deleted})
 
 
+def version_to_upload(version: ModelVersion, type_id: int) -> pb.Artifact:
+    """The artifact of the upload that a new version comes from; the upload itself may be gone."""
+    upload = pb.Artifact(type_id=type_id, name=version_name(version.model, version.version))
+    upload.uri = _searchable(version.source)
+    _index(upload.properties, version.model_dump(include=set(UPLOAD_PROPERTIES)))
+    return upload
+
+
+def version_to_registration(version: ModelVersion, type_id: int) -> pb.Execution:
+    name = version_name(version.model, version.version)
+    registration = pb.Execution(type_id=type_id, name=name, last_known_state=pb.Execution.COMPLETE)
+    _index(registration.properties, version.model_dump(include=set(REGISTRATION_PROPERTIES)))
+    return registration
+
+
 def move_to_execution(move: StageMove, type_id: int) -> pb.Execution:
     execution = pb.Execution(
         type_id=type_id, name=move_name(move.model, move.seq), last_known_state=pb.Execution.COMPLETE
@@ -178,6 +198,11 @@ def artifact_to_evidence(artifact: pb.Artifact) -> Evidence:
 def reads(what: str, artifact_id: int) -> Edge:
     """The first execution of a transaction reads an artifact that is in the store; `what` is its part in it."""
     return 0, None, _event(pb.Event.INPUT, what, artifact_id)
+
+
+def reads_new(what: str, at: int) -> Edge:
+    """The first execution of a transaction reads the artifact at an index of it."""
+    return 0, at, _event(pb.Event.INPUT, what)
 
 
 def writes(what: str) -> Edge:

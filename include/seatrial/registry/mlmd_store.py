@@ -30,7 +30,9 @@ class _Types(NamedTuple):
     model: int
     version: int
     evidence: int
+    upload: int
     move: int
+    registration: int
 
 
 class Registry:
@@ -194,7 +196,8 @@ class Registry:
     def ledger(self, model: str) -> list[StageMove]:
         """The model's stage moves of all environments, oldest first. Raises NoSuchModel."""
         executions = self._store.call("get_executions_by_context", self._context(model).id)
-        return sorted(map(mapping.execution_to_move, executions), key=lambda move: move.seq)
+        moves = [mapping.execution_to_move(found) for found in executions if found.type_id == self._types.move]
+        return sorted(moves, key=lambda move: move.seq)
 
     def add_evidence(self, model_id: int, kind: str, key: str, run: str, document: dict[str, Any]) -> Evidence:
         """Keep a document about a version. The same kind, run and key again replaces the document and keeps its id.
@@ -224,13 +227,23 @@ class Registry:
             self._store.type_id("context", mapping.MODEL, {}),
             self._store.type_id("artifact", mapping.VERSION, mapping.VERSION_PROPERTIES),
             self._store.type_id("artifact", mapping.EVIDENCE, mapping.EVIDENCE_PROPERTIES),
+            self._store.type_id("artifact", mapping.UPLOAD, mapping.UPLOAD_PROPERTIES),
             self._store.type_id("execution", mapping.MOVE, mapping.MOVE_PROPERTIES),
+            self._store.type_id("execution", mapping.REGISTRATION, mapping.REGISTRATION_PROPERTIES),
         )
 
     def _put_version(self, version: ModelVersion) -> int | None:
         """Its model id, or None when the number was taken meanwhile. The first version brings the model with it."""
-        artifact = mapping.version_to_artifact(version, self._types.version)
-        return self._store.put_new(artifacts=[artifact], contexts=[self._new_context(version.model)])
+        types = self._types
+        return self._store.put_new(
+            executions=[mapping.version_to_registration(version, types.registration)],
+            artifacts=[
+                mapping.version_to_artifact(version, types.version),
+                mapping.version_to_upload(version, types.upload),
+            ],
+            contexts=[self._new_context(version.model)],
+            edges=[mapping.writes("version"), mapping.reads_new("upload", 1)],
+        )
 
     def _append(self, move: StageMove, model_id: int) -> bool:
         """Whether the move got its place in the ledger; False when another one took the number."""
@@ -268,7 +281,8 @@ class Registry:
 
     def _versions(self, context: Context | None) -> list[ModelVersion]:
         artifacts = self._store.call("get_artifacts_by_context", context.id) if context else []
-        return sorted(map(mapping.artifact_to_version, artifacts), key=lambda version: version.version)
+        versions = [mapping.artifact_to_version(found) for found in artifacts if found.type_id == self._types.version]
+        return sorted(versions, key=lambda version: version.version)
 
     def _context(self, model: str) -> Context:
         context = self._context_if_known(model)

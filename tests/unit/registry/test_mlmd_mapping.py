@@ -89,7 +89,9 @@ def test_no_text_that_becomes_sql_holds_a_backslash_or_more_than_every_store_ind
     name = mapping.evidence_name(VERSION, "K", user + "\\", key)
     evidence = Evidence(id=0, model_id=17, kind="K", key=key, run=user + "\\", at_ms=9, document={})
     document = mapping.evidence_to_artifact(evidence, name, 1)
-    for made in (artifact, document, mapping.evidence_to_step(evidence, name, 1)):
+    upload = mapping.version_to_upload(VERSION.model_copy(update=change), 1)
+    registration = mapping.version_to_registration(VERSION.model_copy(update=change), 1)
+    for made in (artifact, document, upload, registration, mapping.evidence_to_step(evidence, name, 1)):
         properties = [*made.properties.items(), *made.custom_properties.items()]
         searched = [made.name, *(key for key, _ in properties), *(value.string_value for _, value in properties)]
         assert all("\\" not in text and len(text) <= mapping.NAME_LIMIT for text in searched)
@@ -164,7 +166,7 @@ def test_values_that_some_store_would_change_are_refused(change: dict[str, Any])
         mapping.version_to_artifact(VERSION.model_copy(update=change), 1)
 
 
-@pytest.mark.parametrize("kind", ["", "StageMove", "ModelVersion", "a\\b", "a'b", "Ü", "x" * 64, "two words"])
+@pytest.mark.parametrize("kind", ["", "StageMove", "RegisterVersion", "a\\b", "a'b", "Ü", "x" * 64, "two words"])
 def test_a_kind_is_a_plain_word_that_names_nothing_else_in_the_store(kind: str) -> None:
     with pytest.raises(Refused, match="evidence cannot be of kind"):
         mapping.check_kind(kind)
