@@ -31,9 +31,12 @@ SERVED = ServedModel(
 
 
 @contextmanager
-def running_manager(home: Path) -> Iterator[tuple[InferenceManager, RegistryAPI]]:
-    """The manager of a home folder and its API, until the block ends."""
-    manager = InferenceManager.assemble(Settings.read({"SEATRIAL_HOME": str(home), "SEATRIAL_STOP_SERVERS": "1"}))
+def running_manager(home: Path, registry: str | None = None) -> Iterator[tuple[InferenceManager, RegistryAPI]]:
+    """The manager of a home folder and its API, until the block ends; `registry` is another store than the home's."""
+    environ = {"SEATRIAL_HOME": str(home), "SEATRIAL_STOP_SERVERS": "1"}
+    manager = InferenceManager.assemble(
+        Settings.read({**environ, "SEATRIAL_REGISTRY": registry} if registry else environ)
+    )
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(build_app(manager, None), log_level="warning", lifespan="on", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

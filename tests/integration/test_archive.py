@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
+from ml_metadata.proto import metadata_store_pb2 as pb
 
 pytest.importorskip("ml_metadata", reason="ml-metadata is in the manager's environment only")
 
-from ml_metadata.proto import metadata_store_pb2 as pb
 
 from seatrial.cli import main
 from seatrial.errors import Conflict
@@ -73,9 +74,19 @@ def fill(registry: Registry) -> None:
     registry.delete("bass", 1, force=True, who="ann", why="very wrong data")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """The connection of an empty store, another one at each call."""
+    if request.param == "postgresql":
+        new_database: Callable[[], str] = request.getfixturevalue("postgres").new_database
+        return new_database
+    count = itertools.count()
+    return lambda: f"sqlite://{tmp_path / f'{next(count)}.sqlite'}"
+
+
 @pytest.fixture
-def full(tmp_path: Path) -> Registry:
-    registry = Registry(f"sqlite://{tmp_path / 'full.sqlite'}")
+def full(new_store: Callable[[], str]) -> Registry:
+    registry = Registry(new_store())
     fill(registry)
     return registry
 
@@ -83,10 +94,6 @@ def full(tmp_path: Path) -> Registry:
 @pytest.fixture
 def exported(full: Registry) -> list[bytes]:
     return list(archive.write(everything(full)))
-
-
-def new(folder: Path) -> Registry:
-    return Registry(f"sqlite://{folder / 'new.sqlite'}")
 
 
 def same(one: Registry, other: Registry) -> None:
@@ -99,19 +106,31 @@ def same(one: Registry, other: Registry) -> None:
             version = one.any_version(model.name, number)
             assert version == other.any_version(model.name, number) == other.any_by_id(version.model_id)
             assert one.evidence(version.model_id) == other.evidence(version.model_id)
+            assert came_from(one, version.model_id) == came_from(other, version.model_id)
+
+
+def came_from(registry: Registry, model_id: int) -> list[tuple[str, str]]:
+    """What the execution that wrote a version read, as ml-metadata itself says."""
+    call = registry.store.call
+    wrote = [e.execution_id for e in call("get_events_by_artifact_ids", [model_id]) if e.type == pb.Event.OUTPUT]
+    assert len(wrote) == 1
+    read = [e.artifact_id for e in call("get_events_by_execution_ids", wrote) if e.type == pb.Event.INPUT]
+    return [(found.type, found.uri) for found in call("get_artifacts_by_id", read)]
 
 
 def test_export_import_export_is_the_same_file_and_every_question_has_the_same_answer(
-    full: Registry, exported: list[bytes], tmp_path: Path
+    full: Registry, exported: list[bytes], new_store: Callable[[], str]
 ) -> None:
-    copy = new(tmp_path)
+    copy = Registry(new_store())
     assert restore(copy, archive.read(exported), "d") == {"models": 2, "versions": 6, "evidence": 18, "moves": 15}
     assert list(archive.write(everything(copy))) == exported
     same(full, copy)
 
 
-def test_a_registry_goes_on_after_an_import_as_the_first_one_would(exported: list[bytes], tmp_path: Path) -> None:
-    copy = new(tmp_path)
+def test_a_registry_goes_on_after_an_import_as_the_first_one_would(
+    exported: list[bytes], new_store: Callable[[], str]
+) -> None:
+    copy = Registry(new_store())
     restore(copy, archive.read(exported), "d")
     known = copy.versions("pitch")[1]
     assert copy.register("pitch", "pitch2", served=SERVED, manifest={}) == (known, False)
@@ -121,13 +140,13 @@ def test_a_registry_goes_on_after_an_import_as_the_first_one_would(exported: lis
     assert copy.move_stage("pitch", 4, "Staging").seq == len(copy.ledger("pitch"))
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, 3, 9, 20, 27, 34, 39])
+@pytest.mark.parametrize("after", [0, 1, 3, 20, 34, 40])
 def test_an_import_that_was_killed_goes_on_where_it_stopped(
-    full: Registry, exported: list[bytes], tmp_path: Path, after: int
+    full: Registry, exported: list[bytes], new_store: Callable[[], str], tmp_path: Path, after: int
 ) -> None:
     file = tmp_path / "export.jsonl"
     file.write_bytes(b"".join(exported))
-    store = f"sqlite://{tmp_path / 'new.sqlite'}"
+    store = new_store()
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, store, str(file), str(after)], env={"PYTHONPATH": ":".join(sys.path)}
     )
@@ -140,18 +159,20 @@ def test_an_import_that_was_killed_goes_on_where_it_stopped(
     same(full, copy)
 
 
-def test_only_an_empty_registry_is_imported_into(full: Registry, exported: list[bytes], tmp_path: Path) -> None:
+def test_only_an_empty_registry_is_imported_into(
+    full: Registry, exported: list[bytes], new_store: Callable[[], str]
+) -> None:
     with pytest.raises(Conflict, match=r"not empty \(2 models\): an import needs an empty one"):
         restore(full, archive.read(exported), "d")
-    copy = new(tmp_path)
+    copy = Registry(new_store())
     restore(copy, archive.read(exported), "d")
     with pytest.raises(Conflict, match="not empty"):
         restore(copy, archive.read(exported), "d")
     assert list(archive.write(everything(copy))) == exported
 
 
-def test_a_writer_that_comes_between_is_noticed(exported: list[bytes], tmp_path: Path) -> None:
-    copy = new(tmp_path)
+def test_a_writer_that_comes_between_is_noticed(exported: list[bytes], new_store: Callable[[], str]) -> None:
+    copy = Registry(new_store())
 
     def disturbed() -> Iterator[archive.Entry]:
         for at, entry in enumerate(archive.read(exported)):
@@ -216,14 +237,13 @@ def test_two_commands_carry_a_registry_from_one_manager_to_another(
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_cut_off_file_writes_nothing(
     managers: tuple[InferenceManager, Path, Path],
-    exported: list[bytes],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     packed: bool,
 ) -> None:
     monkeypatch.setenv("SEATRIAL_HOME", str(managers[2]))
-    whole = b"".join(exported)
+    whole = b"".join(archive.write(everything(managers[0].registry)))
     file = tmp_path / ("cut.jsonl.gz" if packed else "cut.jsonl")
     file.write_bytes(gzip.compress(whole)[:-20] if packed else whole[:-20])
     with pytest.raises(SystemExit) as ended:

@@ -25,10 +25,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("seatrial")
 
 
-@pytest.fixture(scope="module")
-def parts(home: Path) -> Iterator[tuple[InferenceManager, RegistryAPI]]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def parts(request: pytest.FixtureRequest, home: Path) -> Iterator[tuple[InferenceManager, RegistryAPI]]:
     """Three models of four versions each; the second of each is in Production, the last of pitch in Staging."""
-    with running_manager(home) as (manager, api):
+    registry = None if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
+    with running_manager(home, registry) as (manager, api):
         for at, model in enumerate(MODELS):
             for number in range(1, 5):
                 register(

@@ -68,7 +68,11 @@ def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
             super().handle_exit(sig, frame)
 
     config = uvicorn.Config(
-        build_app(manager, tokens), log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        build_app(manager, tokens),
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,  # else any caller on this machine could choose the address that limits and audit lines see
+        timeout_graceful_shutdown=5,
     )
     Server(config).run(sockets=[listening])
 

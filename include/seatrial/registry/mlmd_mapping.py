@@ -210,6 +210,11 @@ def writes(what: str) -> Edge:
     return 0, 0, _event(pb.Event.OUTPUT, what)
 
 
+def wrote(what: str, artifact_id: int) -> Edge:
+    """The first execution of a transaction wrote an artifact that is in the store."""
+    return 0, None, _event(pb.Event.OUTPUT, what, artifact_id)
+
+
 def readers_of(events: Iterable[pb.Event]) -> set[int]:
     """Ids of the executions that read something."""
     return {event.execution_id for event in events if event.type == pb.Event.INPUT}

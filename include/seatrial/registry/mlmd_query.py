@@ -51,8 +51,8 @@ def _condition(clause: Clause) -> str | None:
 def _parameter(clause: Clause, value: str) -> str | None:
     as_number = number(value)
     if as_number is not None and clause.operator != "=":
-        columns = (f"{_custom(clause)}.int_value", f"{_custom(clause)}.double_value")
-        return f"({' OR '.join(_about(column, clause.operator, as_number) for column in columns)})"
+        whole = _whole(f"{_custom(clause)}.int_value", clause.operator, as_number)
+        return f"({whole} OR {_about(f'{_custom(clause)}.double_value', clause.operator, as_number)})"
     plain_text = as_number is None and value.lower() not in ("true", "false", "nan", "inf", "-inf", "infinity")
     return f"{_custom(clause)}.string_value = {_text(value)}" if plain_text and clause.operator == "=" else None
 
@@ -63,6 +63,12 @@ def _about(column: str, sign: str, value: float) -> str:
     least, most = max(-HIGHEST, value - room), min(HIGHEST, value + room)  # no literal says infinity
     above, below = f"{column} >= {least!r}", f"{column} <= {most!r}"
     return {">": above, ">=": above, "<": below, "<=": below}.get(sign, f"({above} AND {below})")
+
+
+def _whole(column: str, sign: str, value: float) -> str:
+    """The comparison with a whole number: PostgreSQL cannot compare its integers with anything else."""
+    near = round(max(-(2.0**31), min(2.0**31 - 1, value)))
+    return f"{column} >= {near - 1}" if sign in (">", ">=") else f"{column} <= {near + 1}"
 
 
 def _custom(clause: Clause) -> str:

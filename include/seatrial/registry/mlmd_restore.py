@@ -16,6 +16,7 @@ from seatrial.registry.archive import Entry
 from seatrial.registry.entities import Evidence, ModelVersion, RegisteredModel, StageMove
 from seatrial.registry.mlmd_connection import Connection
 from seatrial.registry.mlmd_store import Registry
+from seatrial.registry.versions import check_model_name
 
 PLACEHOLDER, IMPORT = "Placeholder", "Import"
 BATCH = 100
@@ -46,6 +47,15 @@ def everything(registry: Registry) -> Iterator[Entry]:
         yield from moves
 
 
+def check(entries: Iterable[Entry]) -> None:
+    """Go through all of a file. Raises Refused for what no registry would have accepted."""
+    for entry in entries:
+        if isinstance(entry, RegisteredModel):
+            check_model_name(entry.name)
+        elif isinstance(entry, Evidence):
+            mapping.check_kind(entry.kind)
+
+
 def restore(registry: Registry, entries: Iterable[Entry], digest: str) -> dict[str, int]:
     """Write entries that were checked into an empty registry; how many of each.
 
@@ -55,6 +65,7 @@ def restore(registry: Registry, entries: Iterable[Entry], digest: str) -> dict[s
     writer = _Writer(registry, _begin(registry, digest))
     for entry in entries:
         writer.write(entry)
+    writer.write_registrations()
     _finish(registry.store, digest)
     return writer.counts
 
@@ -67,11 +78,13 @@ class _Writer:
             for name, properties in (
                 (mapping.VERSION, mapping.VERSION_PROPERTIES),
                 (mapping.EVIDENCE, mapping.EVIDENCE_PROPERTIES),
+                (mapping.UPLOAD, mapping.UPLOAD_PROPERTIES),
                 (PLACEHOLDER, {}),
             )
         }
         self._model_type = store.type_id("context", mapping.MODEL, {})
         self._move_type = store.type_id("execution", mapping.MOVE, mapping.MOVE_PROPERTIES)
+        self._registration_type = store.type_id("execution", mapping.REGISTRATION, mapping.REGISTRATION_PROPERTIES)
         self._versions: dict[int, ModelVersion] = {}
         self._ids: dict[tuple[str, int], int] = {}
         newest = store.find("artifacts", "id > 0", 1, newest_first=True)
@@ -88,7 +101,8 @@ class _Writer:
                 self._store.call("put_contexts", [mapping.imported_context(entry, self._model_type)])
         elif isinstance(entry, ModelVersion):
             self.counts["versions"] += 1
-            light = ModelVersion.model_construct(model=entry.model, version=entry.version)
+            few = {"model", "version", "source", "tree_digest", "user", "run"}
+            light = ModelVersion.model_construct(**entry.model_dump(include=few))
             self._versions[entry.model_id], self._ids[entry.model, entry.version] = light, entry.model_id
             if entry.model_id > self._last_id:
                 self._write_version(entry)
@@ -100,6 +114,15 @@ class _Writer:
             self.counts["moves"] += 1
             if entry.seq > self._seq.get(entry.model, 0):
                 self._write_move(entry)
+
+    def write_registrations(self) -> None:
+        """Each version's upload and registration, last of all: no line has their ids. Those that are there stay."""
+        for model_id, version in self._versions.items():
+            self._store.put_new(
+                executions=[mapping.version_to_registration(version, self._registration_type)],
+                artifacts=[mapping.version_to_upload(version, self._types[mapping.UPLOAD])],
+                edges=[mapping.reads_new("upload", 0), mapping.wrote("version", model_id)],
+            )
 
     def _write_version(self, version: ModelVersion) -> None:
         self._fill_up_to(version.model_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -17,7 +16,7 @@ from seatrial.manager.composition import InferenceManager
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import Manager
 from seatrial.registry import archive
-from seatrial.registry.mlmd_restore import everything, restore
+from seatrial.registry.mlmd_restore import check, everything, restore
 from seatrial.storage.local import digest_stream
 
 router = APIRouter(tags=["export and import"], route_class=GuardedRoute)
@@ -53,7 +52,7 @@ def _import(manager: InferenceManager, file: BinaryIO) -> dict[str, int]:
     if not _importing.acquire(blocking=False):
         raise Conflict("an import is under way")
     try:
-        deque(archive.read(_lines(file)), maxlen=0)
+        check(archive.read(_lines(file)))
         file.seek(0)
         digest = digest_stream(file)
         counts = restore(manager.registry, archive.read(_lines(file)), digest)
