@@ -78,7 +78,7 @@ def said(evidence: Document) -> str:
         capacity, objective = document["capacity"], document["objective"]
         return (
             f"{document['option']['name']} carries {capacity['lambda_max']:g} requests/s,"
-            f" saturation {capacity['mu']:g}; p99 {capacity['p99_ms']:g} ms;"
+            f" saturation {capacity['mu']:g}; p99 {capacity['p99_ms']:g} ms at {capacity['verified_at']:g} requests/s;"
             f" limit: p{objective['percentile']:g} {objective['latency_ms']:g} ms"
         )
     if kind == "ChooseHardware":
@@ -99,6 +99,7 @@ def _layer(layer: Document) -> str:
 
 
 def _parts(document: Document) -> Iterator[str]:
+    yield from (f"      {note}" for note in document.get("capacity", {}).get("notes", ()))
     for part in document.get("parts", ()):
         yield (
             f"      {part['name']}: {part['verdict']}, {part['value']:g} against a limit of {part['limit']:g}"

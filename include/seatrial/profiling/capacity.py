@@ -66,6 +66,7 @@ def measure_capacity(bench: Bench) -> Capacity:
         verified = _repeated(bench, 0.95 * predicted)
         if _holds(bench, verified):
             bench.progress(f"verified {verified.rate:.1f} requests/s: p99 {verified.percentile_ms(99):.1f} ms")
+            _note_chance(bench, verified)
             return _result(bench, "model", mu, predicted, 0.95 * predicted, verified, idle_ms, began)
         bench.notes.append(
             f"the queue model promised {predicted:.1f} requests/s, but at 95 % of it "
@@ -91,6 +92,7 @@ def _search(
     if low == 0.0:
         bench.notes.append(f"no level down to {high:.1f} requests/s kept the objective")
         return _result(bench, "infeasible", mu, 0.0, 0.0, best, idle_ms, began)
+    _note_chance(bench, best)
     return _result(bench, "live", mu, low, low, best, idle_ms, began, high=high)
 
 
@@ -105,6 +107,16 @@ def _repeated(bench: Bench, rate: float) -> LoadResult:
 
 def _holds(bench: Bench, found: LoadResult) -> bool:
     return found.keeps(bench.limit_s, bench.allowed)
+
+
+def _note_chance(bench: Bench, found: LoadResult) -> None:
+    """Say so when a level counts as kept although more were late in it than the objective allows."""
+    late, groups = found.late(bench.limit_s)
+    if late > bench.allowed * len(found.latency_s):
+        bench.notes.append(
+            f"at {found.rate:.1f} requests/s {late} of {len(found.latency_s)} were late, in {groups} burst(s):"
+            f" no proof of more than {bench.allowed:.1%}"
+        )
 
 
 def _service_s(idle: LoadResult, mu: float, instances: int) -> Sequence[float]:

@@ -47,8 +47,12 @@ class LoadResult:
         """Nothing failed, and no proof that more than `allowed` (a share) of the requests are later than the limit."""
         if self.aborted or self.failed or not len(self.latency_s):
             return False
+        return not too_many(*self.late(limit_s), len(self.latency_s), allowed)
+
+    def late(self, limit_s: float) -> tuple[int, int]:
+        """How many answers were later than the limit, and in how many bursts."""
         late = self.sent_s[self.latency_s > limit_s]
-        return not too_many(len(late), bursts(late, limit_s), len(self.latency_s), allowed)
+        return len(late), bursts(late, limit_s)
 
     def then(self, more: LoadResult) -> LoadResult:
         """Both levels, of one rate, as one that took as long as both."""

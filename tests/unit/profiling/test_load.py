@@ -34,3 +34,8 @@ def test_failed_requests_and_an_aborted_level_never_keep_an_objective() -> None:
     assert not _level([], failed=1).keeps(0.2, 0.01)
     assert not _level([], aborted=True).keeps(0.2, 0.01)
     assert not _level([]).then(_level([], failed=1)).keeps(0.2, 0.01)
+
+
+def test_late_requests_are_counted_with_their_bursts() -> None:
+    assert _level([5.0, 5.1, 5.2, 12.0]).late(0.2) == (4, 2)
+    assert _level([]).late(0.2) == (0, 0)
