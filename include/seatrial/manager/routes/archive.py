@@ -28,7 +28,7 @@ _importing = threading.Lock()
 @router.get(
     "/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-ndjson": {"example": '{"kind": "header", "schema": 1}'}}}},
+    responses={200: {"content": {"application/x-ndjson": {"example": '{"line": "header", "schema": 1}'}}}},
 )
 def export_all(manager: Manager) -> StreamingResponse:
     """Models, versions, evidence and stage moves as JSON lines; the last line tells a whole file from a cut-off one."""
