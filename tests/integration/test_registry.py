@@ -55,7 +55,9 @@ registry, me, served = Registry(sys.argv[1]), sys.argv[2], ServedModel.model_val
 print("ready", flush=True)
 job = json.loads(sys.stdin.readline())
 done = []
-if job["do"] == "register":
+if job["do"] == "types":
+    done = [registry._store.type_id("execution", name, {}) for name in job["names"]]
+elif job["do"] == "register":
     for digest in job["digests"]:
         version, created = registry.register("pitch", digest, served=served, manifest={})
         done.append([digest, version.version, created])
@@ -294,6 +296,14 @@ def test_threads_may_share_a_registry(registry: Registry, pitch: ModelVersion) -
 def test_processes_may_make_the_tables_of_an_empty_store_at_once(connection: str) -> None:
     results = race(connection, *({"do": "register", "digests": ["d"]} for _ in range(4)))
     assert sorted(created for ((_, _, created),) in results) == [False, False, False, True]
+
+
+def test_processes_that_make_a_type_at_once_get_the_same_one(connection: str) -> None:
+    """ml-metadata lets two types have one name; then the names of their things would not be unique."""
+    names = [f"Kind{at}" for at in range(100)]
+    one, other = race(connection, *({"do": "types", "names": names} for _ in range(2)))
+    assert one == other
+    assert len(set(one)) == len(names)
 
 
 def test_processes_that_register_at_once_give_each_digest_one_number(connection: str) -> None:

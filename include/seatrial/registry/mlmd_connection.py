@@ -53,8 +53,13 @@ class Connection:
     def type_id(
         self, kind: Literal["artifact", "execution", "context"], name: str, properties: Mapping[str, int]
     ) -> int:
-        """The id of a type, which is made if it is not there. Refused when it is there with other properties."""
-        made = {"artifact": pb.ArtifactType, "execution": pb.ExecutionType, "context": pb.ContextType}[kind](name=name)
+        """The id of a type, which is made if it is not there. Refused when it is there with other properties.
+
+        ml-metadata keeps external ids unique, but not the names of types: two processes would make two of one name.
+        """
+        made = {"artifact": pb.ArtifactType, "execution": pb.ExecutionType, "context": pb.ContextType}[kind](
+            name=name, external_id=f"seatrial:{kind}:{name}"
+        )
         made.properties.update(properties)
         for _ in range(OPENERS):
             try:
