@@ -35,7 +35,7 @@ format: .venv-tools/.ready ## format and fix what can be fixed
 	$(TOOLS)/ruff check --fix $(SOURCES)
 
 .PHONY: test
-test: setup $(EXAMPLES)/.ready test-unit ## everything, real parts included (Airflow, ml-metadata, Triton)
+test: setup .venv-mlflow/.ready $(EXAMPLES)/.ready test-unit ## everything, real parts included (Airflow, ml-metadata, Triton, MLflow)
 	.venv-airflow/bin/python -m pytest tests/unit tests/airflow --ignore=tests/unit/registry --ignore=tests/unit/manager -q
 	SEATRIAL_EXAMPLES="$(CURDIR)/$(EXAMPLES)" .venv-manager/bin/python -m pytest tests/contract tests/integration tests/e2e -q
 
@@ -46,10 +46,6 @@ test-unit: .venv-manager/.ready ## the pure halves, in seconds
 .PHONY: bench-registry
 bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow beside it (11 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.registry --mlflow .venv-mlflow/bin/python
-
-.PHONY: test-mlflow
-test-mlflow: .venv-manager/.ready .venv-mlflow/.ready ## import-mlflow on a real MLflow: directory, database, server
-	SEATRIAL_MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" .venv-manager/bin/python -m pytest tests/integration/test_import_mlflow.py -q
 
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml

@@ -1,6 +1,6 @@
 """`seatrial import-mlflow` on a real MLflow: a tracking directory, a database, a running server.
 
-`make test-mlflow` prepares an environment with MLflow and runs all of it; `make test` the database where there is one.
+`make test` makes the environment that MLflow runs in (`make .venv-mlflow/.ready` by itself).
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from seatrial.formats.check import check_upload
 from seatrial.waiting import Deadline, wait_until
 
 ROOT = Path(__file__).parents[2]
-MLFLOW = Path(os.environ.get("SEATRIAL_MLFLOW_PYTHON", ROOT / ".venv-mlflow" / "bin" / "python"))
-needs_mlflow = pytest.mark.skipif(not MLFLOW.exists(), reason="no environment with MLflow: make test-mlflow")
-in_full = pytest.mark.skipif("SEATRIAL_MLFLOW_PYTHON" not in os.environ, reason="a minute more: make test-mlflow")
+MLFLOW = ROOT / ".venv-mlflow" / "bin" / "python"
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -85,7 +83,6 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@needs_mlflow
 def test_a_database_becomes_uploads_that_pass_the_check_and_a_second_call_changes_nothing(
     database: str, run: Run, tmp_path: Path
 ) -> None:
@@ -109,7 +106,6 @@ def test_a_database_becomes_uploads_that_pass_the_check_and_a_second_call_change
     assert _files(uploads) == before
 
 
-@in_full
 def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(server: str, run: Run, tmp_path: Path) -> None:
     planned = _versions(run(server, "--dry-run", "--json"))
     assert not (tmp_path / "home").exists()
@@ -122,7 +118,6 @@ def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(server: st
     assert "objective" not in text.partition("name:")[2]
 
 
-@in_full
 def test_a_tracking_directory_is_read_as_it_is(run: Run, tmp_path: Path) -> None:
     tracking = tmp_path / "mlruns"
     _log(str(tracking), tmp_path)
@@ -151,7 +146,6 @@ def test_what_cannot_be_read_is_one_line_that_says_what_to_do(run: Run, tmp_path
     assert not (tmp_path / "none.db").exists()
 
 
-@in_full
 def test_a_server_that_is_away_is_told_as_such(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
