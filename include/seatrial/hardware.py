@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+GPU_FIELDS = ("gpu", "gpu_uuid", "mps_share", "gpu_memory_mib")
 
 
 class HardwareOption(BaseModel):
@@ -17,6 +19,19 @@ class HardwareOption(BaseModel):
     cores: int = Field(1, ge=1, le=1024, description="CPU cores in the replica's core set.")
     threads: int = Field(1, ge=1, le=1024, description="Intra-op threads of each instance, by the runtime's own knob.")
     instances: int = Field(1, ge=1, le=64, description="Model instances inside the replica.")
-    gpu: str | None = Field(None, description="GPU model, e.g. T4; only with device=gpu.")
-    mps_share: float | None = Field(None, gt=0, le=1, description="Share of the GPU under MPS; only with device=gpu.")
+    gpu: str | None = Field(None, max_length=128, description="GPU model, e.g. T4; any where it is left out.")
+    gpu_uuid: str | None = Field(
+        None, pattern=r"^GPU-[0-9a-fA-F-]{1,64}$", description="This very GPU, by NVML's UUID."
+    )
+    mps_share: float | None = Field(None, gt=0, le=1, description="Share of the GPU's multiprocessors, under MPS.")
+    gpu_memory_mib: int | None = Field(None, ge=1, description="MiB of GPU memory under MPS; needs mps_share.")
     price: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _gpu_fields_need_a_gpu(self) -> Self:
+        given = [name for name in GPU_FIELDS if getattr(self, name) is not None]
+        if self.device == "cpu" and given:
+            raise ValueError(f"{given[0]} needs device gpu, this option has device cpu")
+        if self.gpu_memory_mib is not None and self.mps_share is None:
+            raise ValueError("gpu_memory_mib needs mps_share: only MPS can limit a process's GPU memory")
+        return self

@@ -12,10 +12,12 @@ from seatrial.hardware import HardwareOption
 from seatrial.manager.captures import CaptureStore
 from seatrial.manager.news import News
 from seatrial.manager.sweep import Sweep
+from seatrial.nvml import find_gpus
 from seatrial.profiling.options import load_options, machine_options
 from seatrial.registry.mlmd_store import Registry
 from seatrial.serving.deployments import Deployments
 from seatrial.serving.local import LocalBackend
+from seatrial.serving.mps_daemons import MpsDaemons
 from seatrial.serving.tritonserver import TritonInstallation
 from seatrial.settings import Settings
 from seatrial.storage.artifacts import ArtifactStore
@@ -42,7 +44,9 @@ class InferenceManager:
         (settings.home / "manager").mkdir(exist_ok=True)
         artifacts = ArtifactStore(settings.artifacts)
         installation = TritonInstallation.find(settings.triton, settings.home / "triton")
-        backend = LocalBackend(settings.servers, installation)
+        options = _options(settings)
+        mps = MpsDaemons(settings.home / "mps", options)
+        backend = LocalBackend(settings.servers, installation, gpus=find_gpus(), mps=mps)
         news = News()
         return cls(
             settings=settings,
@@ -53,7 +57,7 @@ class InferenceManager:
                 backend, settings.home / "manager" / "deployments", copy_files=artifacts.copy_to, changed=news.changed
             ),
             captures=CaptureStore(settings.home / "manager" / "captures"),
-            options=_options(settings),
+            options=options,
             news=news,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -10,6 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
+from seatrial.nvml import Gpus
+from seatrial.serving.placement import pick_gpu
 
 _LIST = TypeAdapter(tuple[HardwareOption, ...])
 
@@ -41,16 +42,14 @@ def load_options(file: Path) -> tuple[HardwareOption, ...]:
     return options
 
 
-def why_impossible(option: HardwareOption, cores: int, gpus: Sequence[str], no_gpu_reason: str) -> str | None:
-    """Why a machine with these cores and GPU models cannot offer an option; None when it can."""
+def why_impossible(option: HardwareOption, cores: int, gpus: Gpus) -> str | None:
+    """Why a machine with these cores and GPUs cannot offer an option; None when it can."""
     if option.cores > cores:
         return f"needs {option.cores} cores, this machine has {cores}"
     if option.instances * option.threads > option.cores:
         return f"{option.instances} instances of {option.threads} threads do not fit {option.cores} cores"
-    if option.device == "cpu":
-        return None
-    if not gpus:
-        return f"no GPU on this machine: {no_gpu_reason}"
-    if option.gpu is not None and not any(option.gpu.lower() in model.lower() for model in gpus):
-        return f"needs a {option.gpu}, this machine has {', '.join(gpus)}"
+    try:
+        pick_gpu(option, gpus.found, gpus.reason, taken=())
+    except Refused as error:
+        return error.message
     return None

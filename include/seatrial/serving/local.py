@@ -14,8 +14,11 @@ from pathlib import Path
 
 from seatrial.errors import BadInput, Conflict, NotFound, Refused, SeatrialError
 from seatrial.hardware import HardwareOption
+from seatrial.nvml import Gpus
 from seatrial.served_model import ServedModel
 from seatrial.serving.cores import pick_cores
+from seatrial.serving.mps_daemons import MpsDaemons
+from seatrial.serving.placement import pick_gpu
 from seatrial.serving.ports import PortPool
 from seatrial.serving.processes import end, is_alive, marked
 from seatrial.serving.record import ServerRecord, read_record
@@ -32,8 +35,19 @@ class LocalBackend:
     A server belongs to an `owner` or is on trial with a lease. Call `adopt` before anything else.
     """
 
-    def __init__(self, folder: Path, installation: TritonInstallation, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        installation: TritonInstallation,
+        *,
+        limits: Limits | None = None,
+        gpus: Gpus | None = None,
+        mps: MpsDaemons | None = None,
+    ) -> None:
+        """`gpus` are those that replicas may use, none by default; `mps` keeps the daemons of those that are shared."""
         folder.mkdir(parents=True, exist_ok=True)
+        self._gpus = gpus or Gpus((), reason="this backend was given none")
+        self._mps = mps or MpsDaemons(folder.parent / "mps", ())
         self._folder, self._installation = folder.resolve(), installation
         self._limits, self._ports = limits or Limits(), PortPool()
         self._cores = sorted(os.sched_getaffinity(0))
@@ -64,6 +78,7 @@ class LocalBackend:
         """Raise Refused when this machine cannot run the model on that option, whatever its files say."""
         config_pbtxt(served, option)
         pick_cores(option.cores, self._cores, ())
+        pick_gpu(option, self._gpus.found, self._gpus.reason, ())
         if warmup is None:
             return
         sample = from_npz(warmup)
@@ -141,13 +156,15 @@ class LocalBackend:
             self._forget(replica_id, server, grace_s)
 
     def reap(self, now: float | None = None) -> list[str]:
-        """Stop the trial servers whose lease has passed at `now` (monotonic seconds). Returns their ids."""
+        """Stop the trial servers whose lease has passed at `now` (monotonic seconds), and the MPS daemons that no
+        server uses any more. Returns the servers' ids."""
         moment = time.monotonic() if now is None else now
         expired = [
             name for name, record in self.records().items() if record.lease_until and record.lease_until <= moment
         ]
         for name in expired:
             self.stop(name)
+        self._mps.keep(record.gpu for record in self.records().values() if record.gpu)
         return expired
 
     def stop_all(self, *, trials_only: bool, grace_s: float = 0.0) -> None:
@@ -160,6 +177,8 @@ class LocalBackend:
         self._each(list(self._servers.values()), self._limits.grace_s if stop_servers else None)
         with self._lock:
             self._servers.clear()
+        if stop_servers:
+            self._mps.keep(())
         if self._claim is not None:
             os.close(self._claim)
             self._claim = None
@@ -176,14 +195,15 @@ class LocalBackend:
         self, served: ServedModel, option: HardwareOption, purpose: str, owner: str | None, lease_s: float | None
     ) -> ServerRecord:
         now = time.monotonic()
-        taken = [server.record.core_set for server in self._servers.values() if _uses_cores(server)]
+        held = [server.record for server in self._servers.values() if _holds_hardware(server)]
         return ServerRecord(
             id=f"{served.name}-{served.version}-{uuid.uuid4().hex[:8]}",
             purpose=purpose,
             owner=owner,
             served=served,
             option=option,
-            core_set=pick_cores(option.cores, self._cores, taken),
+            core_set=pick_cores(option.cores, self._cores, [other.core_set for other in held]),
+            gpu=pick_gpu(option, self._gpus.found, self._gpus.reason, [other.gpu for other in held if other.gpu]),
             ports=self._ports.take(),
             created=now,
             lease_until=None if lease_s is None else now + lease_s,
@@ -191,7 +211,7 @@ class LocalBackend:
 
     def _server(self, record: ServerRecord) -> Server:
         folder = self._folder / record.id
-        return Server(folder, record, self._installation, self._ports, self._limits, lambda: self._changed())
+        return Server(folder, record, self._installation, self._ports, self._mps, self._limits, lambda: self._changed())
 
     def _find(self, replica_id: str) -> Server:
         server = self._servers.get(replica_id)
@@ -222,7 +242,7 @@ def _goes_on(record: ServerRecord) -> bool:
     return running and (record.lease_until is None or record.lease_until > time.monotonic())
 
 
-def _uses_cores(server: Server) -> bool:
+def _holds_hardware(server: Server) -> bool:
     return not server.gone and server.record.error is None
 
 

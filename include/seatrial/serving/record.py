@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
+from seatrial.serving.cuda_view import CudaView
+from seatrial.serving.placement import GpuPlacement
 from seatrial.serving.ports import HOST, Ports
 from seatrial.serving.processes import ProcessId
 from seatrial.serving.spec import Replica
@@ -37,6 +39,8 @@ class ServerRecord(BaseModel):
     served: ServedModel
     option: HardwareOption
     core_set: tuple[int, ...]
+    gpu: GpuPlacement | None = None
+    gpu_seen: CudaView | None = None
     ports: Ports
     created: float = 0.0
     process: ProcessId | None = None
@@ -58,6 +62,8 @@ class ServerRecord(BaseModel):
             http_address=f"{HOST}:{self.ports.http}" if running else None,
             metrics_address=f"{HOST}:{self.ports.metrics}" if running else None,
             core_set=self.core_set,
+            gpu=self.gpu,
+            gpu_seen=self.gpu_seen,
             started_in_s=self.started_in_s,
             error=self.error,
             log_tail=self.log_tail,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.errors import SeatrialError, ServerFailed
+from seatrial.serving.mps_daemons import MpsDaemons
 from seatrial.serving.ports import HOST, PortPool
 from seatrial.serving.probe import Probe
 from seatrial.serving.processes import ProcessId, core_sets, end, exit_status, identify, is_alive, members, spawn
@@ -63,11 +64,12 @@ class Server:
         record: ServerRecord,
         installation: TritonInstallation,
         ports: PortPool,
+        mps: MpsDaemons,
         limits: Limits,
         changed: Callable[[], None],
     ) -> None:
         self._folder, self._installation, self._ports, self._limits = folder, installation, ports, limits
-        self._changed, self._record = changed, record
+        self._mps, self._changed, self._record = mps, changed, record
         self._lock, self._leave = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
         self.gone = False
@@ -146,10 +148,11 @@ class Server:
         command = self._installation.command(
             self._folder / REPOSITORY, record.served.name, record.ports, server_id=record.id
         )
+        environment = self._environment()
         with self._lock:
             self._go_on()
             log = self._folder / LOG
-            process = spawn(command, self._installation.environment, self._folder, log, record.core_set)
+            process = spawn(command, environment, self._folder, log, record.core_set)
             self._record = record.model_copy(update={"process": process, "launched": time.monotonic()})
             write_record(self._folder, self._record)
         self._changed()
@@ -173,11 +176,17 @@ class Server:
         self._see_alive([self._process])
         return probe.is_ready()
 
+    def _environment(self) -> dict[str, str]:
+        deadline = Deadline.after(self._limits.start_s)
+        return {**self._installation.environment, **self._mps.environment(self._record.gpu, deadline)}
+
     def _read_back(self) -> None:
-        """A core set counts only when the running processes show it."""
+        """A core set counts only when the running processes show it, a share of a GPU when CUDA does."""
         wanted, found = self._record.core_set, core_sets(self._folder)
         if found != {wanted}:
             raise ServerFailed(f"{self._name}: was given the cores {wanted}, but runs on {sorted(found)}")
+        if self._record.gpu is not None:
+            self._change(gpu_seen=self._mps.read_back(self._record.gpu, self._environment()))
 
     def _watch(self) -> None:
         """Look after a ready server until it is to leave or to end. Raises ServerFailed when it fails.
@@ -236,6 +245,9 @@ class Server:
         self._remove()
 
     def _end(self, grace_s: float) -> None:
+        if self._record.gpu is not None and self._record.gpu.mps_share is not None:
+            # A client of MPS that is killed with work in flight can leave the other clients undefined.
+            grace_s = max(grace_s, self._limits.grace_s)
         end(self._record.process, self._folder, grace_s)
         remove_shared_memory(self._record.id)
 

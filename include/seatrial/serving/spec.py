@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
+from seatrial.serving.cuda_view import CudaView
+from seatrial.serving.placement import GpuPlacement
 
 
 class DeploymentSpec(BaseModel):
@@ -23,7 +25,10 @@ class DeploymentSpec(BaseModel):
 
 
 class Replica(BaseModel):
-    """One Inference Server as observed. `error` and `log_tail` are set once it has failed."""
+    """One Inference Server as observed. `error` and `log_tail` are set once it has failed.
+
+    `gpu_seen` is what CUDA gives to its processes, read back.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +39,8 @@ class Replica(BaseModel):
     http_address: str | None = None
     metrics_address: str | None = None
     core_set: tuple[int, ...] = ()
+    gpu: GpuPlacement | None = None
+    gpu_seen: CudaView | None = None
     started_in_s: float | None = Field(None, description="Seconds from process start to the first answered request.")
     error: str | None = None
     log_tail: tuple[str, ...] = ()

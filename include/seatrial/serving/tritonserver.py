@@ -17,8 +17,9 @@ from pathlib import Path
 from seatrial.errors import ServerFailed
 from seatrial.serving.ports import HOST, Ports
 
-PASSED_ON = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "CUDA_VISIBLE_DEVICES", "CUDA_MPS_PIPE_DIRECTORY")
-"""What a server sees of the manager's environment. No more: a token in there is none of a model's business."""
+PASSED_ON = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+"""What a server sees of the manager's environment. No more: a token in there is none of a model's business. Which GPU
+it sees is its placement's matter."""
 
 LIBPYTHON = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from seatrial.client.transport import encode
 from seatrial.hardware import HardwareOption
+from seatrial.nvml import find_gpus
 from seatrial.profiling.capacity import Bench, measure_capacity
 from seatrial.profiling.cell import Cell, Objective
-from seatrial.profiling.gpu_gauges import find_gpus
 from seatrial.profiling.options import why_impossible
 from seatrial.served_model import ServedModel
 from seatrial.steps.run import Run
@@ -30,9 +30,8 @@ def hardware_options(run: Run, only: Any) -> list[dict[str, Any]]:
 
 def impossible(run: Run, option: dict[str, Any]) -> str | None:
     """Why the manager's machine cannot offer the option; None when it can."""
-    gpus = find_gpus()
     cores = run.api.health()["machine"]["cores"]
-    return why_impossible(HardwareOption.model_validate(option), cores, gpus.models, gpus.reason)
+    return why_impossible(HardwareOption.model_validate(option), cores, find_gpus())
 
 
 def profile_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str, Any]:

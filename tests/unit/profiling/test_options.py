@@ -6,6 +6,7 @@ import pytest
 
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
+from seatrial.nvml import Gpu, Gpus
 from seatrial.profiling.options import load_options, machine_options, why_impossible
 
 
@@ -37,11 +38,14 @@ def test_a_bad_options_file_is_refused_by_entry_and_field(tmp_path: Path, text: 
         ({"cores": 1}, (), None),
         ({"cores": 8}, (), "needs 8 cores, this machine has 2"),
         ({"cores": 2, "threads": 2, "instances": 2}, (), "do not fit"),
-        ({"device": "gpu", "gpu": "T4"}, (), "no GPU on this machine: no driver"),
-        ({"device": "gpu", "gpu": "T4"}, ("Tesla P40",), "needs a T4"),
+        ({"device": "gpu", "gpu": "T4"}, (), "needs T4, this machine has no GPU: no driver"),
+        ({"device": "gpu", "gpu": "T4"}, ("Tesla P40",), "needs T4, this machine has Tesla P40"),
         ({"device": "gpu", "gpu": "T4"}, ("Tesla T4",), None),
     ],
 )
 def test_what_a_machine_lacks_is_said(option: dict[str, object], gpus: tuple[str, ...], said: str | None) -> None:
-    found = why_impossible(HardwareOption.model_validate({"name": "o", **option}), 2, gpus, "no driver")
+    have = Gpus(
+        tuple(Gpu(i, f"GPU-{i}", name, 16384, "7.5", "default") for i, name in enumerate(gpus)), "", "no driver"
+    )
+    found = why_impossible(HardwareOption.model_validate({"name": "o", **option}), 2, have)
     assert found is None if said is None else said in str(found)

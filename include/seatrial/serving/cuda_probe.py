@@ -1,0 +1,40 @@
+"""What CUDA gives to a process that is started as a replica's are: run as a program, in their environment.
+
+Prints one JSON object: `multiprocessors`, `memory_mib` (all that this process may use), `memory_free_mib`. Talks to the
+driver alone, so it needs no CUDA toolkit and imports nothing of Seatrial. It is a client of MPS like any other.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+
+MULTIPROCESSOR_COUNT = 16  # CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
+
+
+def main() -> None:
+    cuda = ctypes.CDLL("libcuda.so.1")
+    device, context, count = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_int()
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    for name, *arguments in (
+        ("cuInit", 0),
+        ("cuDeviceGet", ctypes.byref(device), 0),
+        ("cuDevicePrimaryCtxRetain", ctypes.byref(context), device),
+        ("cuCtxSetCurrent", context),
+        ("cuDeviceGetAttribute", ctypes.byref(count), MULTIPROCESSOR_COUNT, device),
+        ("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total)),
+    ):
+        status = getattr(cuda, name)(*arguments)
+        if status != 0:
+            sys.exit(f"{name} answered CUDA error {status}")
+    found = {
+        "multiprocessors": count.value,
+        "memory_mib": total.value // 2**20,
+        "memory_free_mib": free.value // 2**20,
+    }
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()
