@@ -12,6 +12,7 @@ from seatrial.client.transport import EncodedRequest
 from seatrial.errors import ServerFailed
 from seatrial.profiling.cell import Capacity, Level, Objective
 from seatrial.profiling.cpu_gauges import Usage, watch
+from seatrial.profiling.gpu_gauges import GpuUse, watch_gpu
 from seatrial.profiling.load import LoadResult, closed_loop, open_loop
 from seatrial.profiling.queue_model import highest_rate
 
@@ -26,7 +27,8 @@ LOWEST = 0.2  # the live search goes down to this share of the rate that it star
 
 @dataclass
 class Bench:
-    """One server under measurement: where it is, what to send, and what was seen so far."""
+    """One server under measurement: where it is, what to send, and what was seen so far. `gpu` is the UUID of the GPU
+    that it computes on."""
 
     address: str
     pid: int | None
@@ -35,8 +37,10 @@ class Bench:
     objective: Objective
     progress: Progress
     seed: int
+    gpu: str | None = None
     levels: list[Level] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
+    gpu_use: GpuUse | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -134,9 +138,9 @@ def _percentile(bench: Bench) -> tuple[float]:
 
 
 def _closed(bench: Bench, *, concurrency: int, seconds: float, least: int) -> LoadResult:
-    with watch(bench.pid) as usage:
+    with watch(bench.pid) as usage, watch_gpu(bench.gpu) as gauge:
         found = closed_loop(bench.address, bench.requests, concurrency=concurrency, seconds=seconds, least=least)
-    _keep(bench, found, usage)
+    _keep(bench, found, usage, gauge.use())
     if found.failed and not len(found.latency_s):
         raise ServerFailed(f"the server answers nothing under load: {found.reasons[0]}")
     return found
@@ -147,9 +151,9 @@ def _open(bench: Bench, rate: float) -> LoadResult:
     seconds = min(max(shortest, 300 / rate, 20 * bench.limit_s), longest)
     bound = int(3 * rate * bench.limit_s) + 5 * bench.instances + 20
     bench.seed += 1
-    with watch(bench.pid) as usage:
+    with watch(bench.pid) as usage, watch_gpu(bench.gpu) as gauge:
         found = open_loop(bench.address, bench.requests, rate=rate, seconds=seconds, seed=bench.seed, bound=bound)
-    _keep(bench, found, usage)
+    _keep(bench, found, usage, gauge.use())
     late = found.late_share(bench.limit_s)
     bench.progress(f"{rate:.1f} requests/s for {seconds:.0f} s: p99 {found.percentile_ms(99):.1f} ms, {late:.2%} late")
     behind_ms = float(np.percentile(found.lateness_s, 99)) * 1000 if len(found.lateness_s) else 0.0
@@ -158,7 +162,11 @@ def _open(bench: Bench, rate: float) -> LoadResult:
     return found
 
 
-def _keep(bench: Bench, found: LoadResult, usage: Usage) -> None:
+def _keep(bench: Bench, found: LoadResult, usage: Usage, gpu: GpuUse) -> None:
+    if bench.gpu is not None:
+        bench.gpu_use = gpu
+        if gpu.throttled:
+            bench.notes.append(f"at {found.rate:.1f} requests/s the GPU was throttled: {', '.join(gpu.throttled)}")
     bench.usage.cores_peak = max(bench.usage.cores_peak, usage.cores_peak)
     bench.usage.cores_mean = usage.cores_mean
     bench.usage.memory_mb_peak = max(bench.usage.memory_mb_peak, usage.memory_mb_peak)
@@ -201,6 +209,7 @@ def _result(
             "cpu_cores_mean": round(bench.usage.cores_mean, 3),
             "cpu_cores_peak": round(bench.usage.cores_peak, 3),
             "memory_mb_peak": round(bench.usage.memory_mb_peak, 1),
+            "gpu": bench.gpu_use,
             "seed": bench.seed,
             "seconds": round(time.monotonic() - began, 2),
             "notes": tuple(bench.notes),

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.hardware import HardwareOption
+from seatrial.profiling.gpu_gauges import GpuUse
 
 
 class Objective(BaseModel):
@@ -55,6 +56,7 @@ class Capacity(BaseModel):
     cpu_cores_mean: float
     cpu_cores_peak: float
     memory_mb_peak: float
+    gpu: GpuUse | None = Field(None, description="What the GPU did in the last window; None on CPU.")
     seed: int
     seconds: float
     notes: tuple[str, ...] = ()

@@ -57,6 +57,7 @@ def profile_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[st
             objective=objective,
             progress=run.progress,
             seed=SEED,
+            gpu=replica.gpu.uuid if replica.gpu else None,
         )
         apart = _keep_off(set(replica.core_set))
         capacity = measure_capacity(bench)
