@@ -1,4 +1,4 @@
-"""Programs that only Debian's packages bring: downloaded by name and unpacked beside the tests, nothing installed."""
+"""Programs that only Debian's packages bring: unpacked beside the tests where that is enough, else installed."""
 
 from __future__ import annotations
 
@@ -31,6 +31,24 @@ def unpacked(*packages: str, component: str = "main") -> Path:
     return root
 
 
+def program(name: str, *packages: str) -> str:
+    """Where a program is; without it `packages` are installed, where this machine lets us. Raises NotProvided."""
+    if found := shutil.which(name):
+        return found
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise NotProvided(f"{name} is needed: apt-get install {' '.join(packages)}")
+    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", *packages]):
+        _run(command, Path.cwd(), packages)
+    return shutil.which(name) or name
+
+
+def _run(command: list[str], folder: Path, packages: tuple[str, ...]) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotProvided(f"install {', '.join(packages)}: apt-get could not: {done.stderr.strip()[-300:]}")
+
+
 def _unpack(packages: tuple[str, ...], component: str, root: Path) -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         raise NotProvided(f"install {', '.join(packages)} (Debian's names) and put them on the PATH")
@@ -46,9 +64,7 @@ def _unpack(packages: tuple[str, ...], component: str, root: Path) -> None:
         "-oAPT::Sandbox::User=",
     ]
     for command in (["apt-get", *options, "update"], ["apt-get", *options, "download", *packages]):
-        done = subprocess.run(command, cwd=work / "packages", capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise NotProvided(f"install {', '.join(packages)}: apt-get could not: {done.stderr.strip()[-300:]}")
+        _run(command, work / "packages", packages)
     for package in (work / "packages").glob("*.deb"):
         subprocess.run(["dpkg", "-x", str(package), str(work / "root")], check=True)
     (work / "root").rename(root)

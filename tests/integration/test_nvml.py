@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.debian import library_path, unpacked
+from tests.debian import library_path, program, unpacked
 
 ASK = """
 import json, dataclasses
@@ -35,13 +34,12 @@ def ask(libraries: str) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def standin(tmp_path_factory: pytest.TempPathFactory) -> str:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.fail("a C compiler is needed for the stand-in of NVML: apt-get install gcc libc6-dev")
     folder = tmp_path_factory.mktemp("nvml")
     source = Path(__file__).parent.parent / "standins" / "nvml.c"
     library = folder / "libnvidia-ml.so.1"
-    subprocess.run([compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source], check=True)
+    subprocess.run(
+        [program("cc", "gcc", "libc6-dev"), "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source], check=True
+    )
     return str(folder)
 
 
