@@ -11,13 +11,11 @@ matrix products that are made on the GPU, so that the figure is the GPU's and no
 from __future__ import annotations
 
 import argparse
-import ctypes
 import hashlib
 import json
 import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,7 +35,7 @@ from seatrial.profiling.cell import Objective
 from seatrial.profiling.gpu_gauges import watch_gpu
 from seatrial.profiling.load import closed_loop
 from seatrial.served_model import ServedModel
-from seatrial.serving.cuda_view import CudaView, cuda_view
+from seatrial.serving.cuda_view import cuda_view
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.mps_daemons import MpsDaemons
 from seatrial.serving.placement import GpuPlacement
@@ -115,34 +113,11 @@ def memory_limit_holds(home: Path, gpu: Gpu, limit_mib: int = 4096) -> dict[str,
     daemons = MpsDaemons(home / "mps", [option(1.0)])
     placement = GpuPlacement(uuid=gpu.uuid, model=gpu.model, mps_share=0.5, memory_mib=limit_mib)
     environment = {**base_environment(), **daemons.environment(placement, Deadline.after(60))}
-    view: CudaView = cuda_view(environment)
-    below, above = (allocates(environment, mib) for mib in (limit_mib // 2, limit_mib * 2))
+    at, below = cuda_view(environment, limit_mib), cuda_view(environment, limit_mib // 2)
     daemons.keep([])
-    found = {"limit_mib": limit_mib, "seen_mib": view.memory_mib, "half": below, "double": above}
+    found = {"limit_mib": limit_mib, "refused_at": at.refused, "refused_at_half": below.refused}
     print(f"memory limit: {found}")
-    return {**found, "held": below and not above}
-
-
-def allocates(environment: Mapping[str, str], mib: int) -> bool:
-    code = f"from benchmarks.gpu_shares import allocate; allocate({mib})"
-    path = os.pathsep.join(p for p in (str(Path.cwd()), *sys.path) if p)
-    done = subprocess.run([sys.executable, "-c", code], env={**environment, "PYTHONPATH": path}, check=False)
-    return done.returncode == 0
-
-
-def allocate(mib: int) -> None:
-    """Take device memory through the driver, as a client of MPS; exit with CUDA's status."""
-    cuda = ctypes.CDLL("libcuda.so.1")
-    device, context, memory = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
-    for name, *arguments in (
-        ("cuInit", 0),
-        ("cuDeviceGet", ctypes.byref(device), 0),
-        ("cuDevicePrimaryCtxRetain", ctypes.byref(context), device),
-        ("cuCtxSetCurrent", context),
-        ("cuMemAlloc_v2", ctypes.byref(memory), ctypes.c_size_t(mib * 2**20)),
-    ):
-        if status := getattr(cuda, name)(*arguments):
-            sys.exit(min(status, 255))
+    return {**found, "held": at.refused is True and below.refused is False}
 
 
 def one_share(home: Path, gpus: Gpus, gpu: Gpu, share: float, seconds: float) -> dict[str, Any]:
@@ -161,7 +136,7 @@ def one_share(home: Path, gpus: Gpus, gpu: Gpu, share: float, seconds: float) ->
         found = {
             "replicas": count,
             "multiprocessors": first.gpu_seen.multiprocessors,
-            "memory_mib_seen": first.gpu_seen.memory_mib,
+            "memory_refused_at_limit": first.gpu_seen.refused,
             "started_in_s": first.started_in_s,
             "alone": alone,
             "guaranteed": guaranteed,

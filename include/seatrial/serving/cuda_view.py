@@ -21,21 +21,27 @@ GRANULE = 2
 
 
 class CudaView(BaseModel):
-    """What one process sees of its GPU."""
+    """What one process gets of its GPU. `refused`: whether it was refused more memory than its limit; None without one.
+
+    The memory figures are the whole device's: MPS enforces a limit, but does not show it there.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     multiprocessors: int
     memory_mib: int
     memory_free_mib: int
+    refused: bool | None = None
 
 
-def cuda_view(environment: Mapping[str, str], timeout_s: float = PROBE_S) -> CudaView:
-    """What a process with that environment sees. Raises ServerFailed with what CUDA answered."""
+def cuda_view(environment: Mapping[str, str], limit_mib: int | None = None, timeout_s: float = PROBE_S) -> CudaView:
+    """What a process with that environment gets; with a limit it also asks for as much, which with CUDA's own needs is
+    too much. Raises ServerFailed with what CUDA answered."""
+    arguments = [] if limit_mib is None else [str(limit_mib)]
     with resources.as_file(resources.files("seatrial.serving") / "cuda_probe.py") as probe:
         try:
             done = subprocess.run(
-                [sys.executable, "-I", str(probe)],
+                [sys.executable, "-I", str(probe), *arguments],
                 env=dict(environment),
                 capture_output=True,
                 text=True,
@@ -60,6 +66,6 @@ def view_flaw(placement: GpuPlacement, whole: CudaView, seen: CudaView) -> str |
             f"a share of {placement.mps_share:g} is {wanted:.0f} of {whole.multiprocessors} multiprocessors, "
             f"CUDA gives {seen.multiprocessors}"
         )
-    if placement.memory_mib is not None and seen.memory_mib > placement.memory_mib:
-        return f"{placement.memory_mib} MiB of GPU memory were set as the limit, CUDA gives {seen.memory_mib}"
+    if placement.memory_mib is not None and not seen.refused:
+        return f"{placement.memory_mib} MiB of GPU memory were set as the limit, CUDA gives more"
     return None

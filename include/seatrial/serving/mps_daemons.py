@@ -50,7 +50,7 @@ class MpsDaemons:
 
     def read_back(self, placement: GpuPlacement, environment: Mapping[str, str]) -> CudaView:
         """What a process of the replica sees of its GPU. Raises ServerFailed when that is not its share."""
-        seen = cuda_view(environment)
+        seen = cuda_view(environment, placement.memory_mib)
         if placement.uuid not in self._whole:
             self._whole[placement.uuid] = cuda_view({**environment, **self._alone(placement)})
         if flaw := view_flaw(placement, self._whole[placement.uuid], seen):

@@ -22,8 +22,8 @@ def placed(size: float | None, memory: int | None = None) -> GpuPlacement:
     return GpuPlacement(uuid="GPU-a", model="T4", mps_share=size, memory_mib=memory)
 
 
-def seen(multiprocessors: int, memory: int = 15000) -> CudaView:
-    return CudaView(multiprocessors=multiprocessors, memory_mib=memory, memory_free_mib=memory)
+def seen(multiprocessors: int, refused: bool | None = None) -> CudaView:
+    return CudaView(multiprocessors=multiprocessors, memory_mib=15000, memory_free_mib=14000, refused=refused)
 
 
 @pytest.mark.parametrize(("shown", "mib"), [("", None), ("2G", 2048), ("500M", 500)])
@@ -71,10 +71,10 @@ def test_the_sockets_fit_into_what_the_kernel_takes_wherever_the_state_lies(tmp_
     [
         (placed(None), seen(40), None),
         (placed(0.25), seen(10), None),
-        (placed(0.3), seen(14), None),  # in pairs: 12 asked for
+        (placed(0.3), seen(10), None),  # 12 asked for: an H100 gives 42 of 132 for a third
         (placed(0.25), seen(40), "a share of 0.25 is 10 of 40 multiprocessors, CUDA gives 40"),
-        (placed(0.5, 4000), seen(20), "4000 MiB of GPU memory were set as the limit, CUDA gives 15000"),
-        (placed(0.5, 4000), seen(20, 4000), None),
+        (placed(0.5, 4000), seen(20, refused=False), "4000 MiB of GPU memory were set as the limit, CUDA gives more"),
+        (placed(0.5, 4000), seen(20, refused=True), None),
     ],
 )
 def test_a_share_counts_only_when_cuda_shows_it(placement: GpuPlacement, view: CudaView, said: str | None) -> None:
