@@ -6,7 +6,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from seatrial.waiting import Deadline, wait_until
+from tests.ports import free_port
 
 USER, PASSWORD = "seatrial", "p@ss/w#rd %"
 NOBODY = "nobody"  # PostgreSQL refuses to run as root
@@ -29,7 +29,7 @@ class PostgresServer:
         self._binaries = folder / "pgserver" / "pginstall" / "bin"
         self._server: subprocess.Popen[bytes] | None = None
         self._count = itertools.count()
-        self.port = _free_port()
+        self.port = free_port()
         for part in ("pgserver", "pgserver.libs"):  # copied: root's home is closed to the server's user
             shutil.copytree(_packages() / part, folder / part)
         password = folder / "password"
@@ -121,8 +121,3 @@ def _packages() -> Path:
     assert found is not None, "pgserver is in the manager's environment only"
     assert found.origin is not None
     return Path(found.origin).parent.parent
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])

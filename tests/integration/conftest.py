@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mariadb import MariaDBServer, mariadb_server
 from tests.postgres import PostgresServer, postgres_server
 
 
@@ -17,10 +18,21 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDBServer]:
+    """As `postgres`, where the machine has MariaDB."""
+    with mariadb_server() as server:
+        yield server
+
+
+STORES = {"sqlite": None, "postgresql": "postgres", "mysql": "mariadb"}
+"""The kinds of store, and the fixture of their server."""
+
+
+@pytest.fixture(params=STORES)
 def connection(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty store of each kind."""
-    if request.param == "sqlite":
+    server = STORES[request.param]
+    if server is None:
         return f"sqlite:///{tmp_path / 'registry.sqlite'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
+    return str(request.getfixturevalue(server).new_database())

@@ -24,6 +24,7 @@ from seatrial.manager.composition import InferenceManager
 from seatrial.registry import archive
 from seatrial.registry.mlmd_restore import everything, restore
 from seatrial.registry.mlmd_store import Registry
+from tests.integration.conftest import STORES
 from tests.running import SERVED, running_manager
 
 KILLED = """
@@ -74,11 +75,12 @@ def fill(registry: Registry) -> None:
     registry.delete("bass", 1, force=True, who="ann", why="very wrong data")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=STORES)
 def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
     """The connection of an empty store, another one at each call."""
-    if request.param == "postgresql":
-        new_database: Callable[[], str] = request.getfixturevalue("postgres").new_database
+    server = STORES[request.param]
+    if server is not None:
+        new_database: Callable[[], str] = request.getfixturevalue(server).new_database
         return new_database
     count = itertools.count()
     return lambda: f"sqlite://{tmp_path / f'{next(count)}.sqlite'}"

@@ -15,7 +15,9 @@ from seatrial.registry.mlmd_restore import everything
 from seatrial.registry.mlmd_store import Registry
 from seatrial.storage.artifacts import ArtifactStore
 from seatrial.storage.local import digest_file
+from tests.integration.conftest import STORES
 from tests.integration.test_archive import fill
+from tests.mariadb import MariaDBServer
 from tests.postgres import PostgresServer
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -31,7 +33,7 @@ def run(name: str, environ: dict[str, str]) -> None:
     subprocess.run(["bash", "-euo", "pipefail", "-c", block(name)], env=environ, check=True)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", STORES)
 def test_a_restored_registry_answers_as_the_one_that_was_backed_up(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -45,6 +47,11 @@ def test_a_restored_registry_answers_as_the_one_that_was_backed_up(
         server: PostgresServer = request.getfixturevalue("postgres")
         old, new = server.new_database(), server.new_database()
         environ |= {**server.environ, "OLD_DATABASE": old, "NEW_DATABASE": new}
+    elif kind == "mysql":
+        mariadb: MariaDBServer = request.getfixturevalue("mariadb")
+        old, new = mariadb.new_database(), mariadb.new_database()
+        names = {"OLD_DATABASE": old.rpartition("/")[2], "NEW_DATABASE": new.rpartition("/")[2]}
+        environ |= {**mariadb.environ, **names, "CLIENT": str(mariadb.client_options)}
     registry = Registry(old)
     fill(registry)
     upload = tmp_path / "upload"

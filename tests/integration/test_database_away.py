@@ -1,4 +1,4 @@
-"""A real manager whose PostgreSQL server is stopped under it: it says 503, lives on, and goes on by itself."""
+"""A real manager whose database server is stopped under it: it says 503, lives on, and goes on by itself."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from seatrial.errors import SeatrialError, TryAgain
 from seatrial.formats.check import check_upload
 from seatrial.settings import Settings
 from tests.managers import environ_of, managers
+from tests.mariadb import MariaDBServer, mariadb_server
 from tests.models import tiny_sample, write_upload
 from tests.postgres import PostgresServer, postgres_server
 
+Server = PostgresServer | MariaDBServer
 OPTION = {"name": "cpu-1x1", "cores": 1, "threads": 1}
 MOVE = {"version": 1, "to": "Archived", "who": "ann", "run": "r", "why": "w"}
 POLICY = {
@@ -64,15 +66,15 @@ ROUTES: list[tuple[str, str, Any]] = [
 ]
 
 
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
+@pytest.fixture(params=[postgres_server, mariadb_server])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of its own: this test stops it."""
-    with postgres_server() as server:
+    with request.param() as server:
         yield server
 
 
 @pytest.fixture
-def environ(server: PostgresServer, tmp_path: Path) -> dict[str, str]:
+def environ(server: Server, tmp_path: Path) -> dict[str, str]:
     return environ_of(tmp_path, SEATRIAL_REGISTRY=server.new_database())
 
 
@@ -100,7 +102,7 @@ def answers(environ: dict[str, str], model_id: int, second: Path) -> Iterator[tu
 
 
 def test_every_route_that_needs_the_store_says_when_to_try_again_and_works_again_by_itself(
-    server: PostgresServer, environ: dict[str, str], tmp_path: Path
+    server: Server, environ: dict[str, str], tmp_path: Path
 ) -> None:
     first, second = (write_upload(tmp_path / "uploads" / str(at), scale=float(at)) for at in (1, 2))
     with managers(environ) as [api]:
@@ -125,7 +127,7 @@ def test_every_route_that_needs_the_store_says_when_to_try_again_and_works_again
 
 
 def test_a_write_is_the_first_to_notice_a_restart_and_is_done_once(
-    server: PostgresServer, environ: dict[str, str], tmp_path: Path
+    server: Server, environ: dict[str, str], tmp_path: Path
 ) -> None:
     with managers(environ) as [api]:
         register(api, write_upload(tmp_path / "uploads" / "1"))
@@ -137,7 +139,7 @@ def test_a_write_is_the_first_to_notice_a_restart_and_is_done_once(
 
 
 def test_a_manager_may_be_started_while_its_store_is_away(
-    server: PostgresServer, environ: dict[str, str], tmp_path: Path
+    server: Server, environ: dict[str, str], tmp_path: Path
 ) -> None:
     server.stop()
     with managers(environ) as [api]:

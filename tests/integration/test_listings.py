@@ -15,6 +15,7 @@ from seatrial.errors import Refused
 from seatrial.manager.composition import InferenceManager
 from seatrial.registry.query import matches, parse_filter
 from seatrial.registry.search import places_of
+from tests.integration.conftest import STORES
 from tests.running import promote, register, running_manager
 
 MODELS = ("bass", "chords", "pitch")
@@ -25,10 +26,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("seatrial")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=STORES)
 def parts(request: pytest.FixtureRequest, home: Path) -> Iterator[tuple[InferenceManager, RegistryAPI]]:
     """Three models of four versions each; the second of each is in Production, the last of pitch in Staging."""
-    registry = None if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
+    server = STORES[request.param]
+    registry = None if server is None else request.getfixturevalue(server).new_database()
     with running_manager(home, registry) as (manager, api):
         for at, model in enumerate(MODELS):
             for number in range(1, 5):

@@ -1,4 +1,4 @@
-"""The registry on real ml-metadata stores (SQLite and PostgreSQL), with real processes that race each other."""
+"""The registry on real ml-metadata stores (SQLite, PostgreSQL, MariaDB), with real processes that race each other."""
 
 from __future__ import annotations
 

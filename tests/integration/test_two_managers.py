@@ -18,7 +18,6 @@ from seatrial.formats.check import check_upload
 from seatrial.manager.__main__ import _listen
 from tests.managers import environ_of, managers
 from tests.models import write_upload
-from tests.postgres import PostgresServer
 
 Two = list[ManagerAPI]
 RACES = 200
@@ -29,10 +28,11 @@ def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("uploads")
 
 
-@pytest.fixture(scope="module")
-def two(postgres: PostgresServer, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
+@pytest.fixture(scope="module", params=["postgres", "mariadb"])
+def two(request: pytest.FixtureRequest, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     """Both are started at the same moment, on an empty store."""
-    store = {"SEATRIAL_REGISTRY": postgres.new_database(), "SEATRIAL_UPLOADS": str(uploads)}
+    database = request.getfixturevalue(request.param).new_database()
+    store = {"SEATRIAL_REGISTRY": database, "SEATRIAL_UPLOADS": str(uploads)}
     homes = [tmp_path_factory.mktemp("home") for _ in range(2)]
     with managers(*(environ_of(home, **store) for home in homes)) as apis:
         yield apis
