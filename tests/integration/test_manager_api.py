@@ -18,7 +18,9 @@ from seatrial.client.discovery import Discovery
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.client.routes import CaptureRule, Route
 from seatrial.errors import ManagerUnavailable, NoSuchModel, SeatrialError, to_problem
+from seatrial.manager.tokens import TokenFile
 from seatrial.tensors import Signature
+from tests.managers import environ_of, managers
 
 PROBLEM = "application/problem+json"
 
@@ -114,3 +116,17 @@ def test_a_client_closes_with_captures_queued_for_a_manager_that_hangs() -> None
         capture.close()
         assert capture.counts.sent == 0
         assert capture.counts.dropped >= 199
+
+
+def test_secrets_that_an_earlier_version_left_open_are_closed_when_the_manager_starts(tmp_path: Path) -> None:
+    TokenFile(tmp_path).create("player", "client")
+    (tmp_path / "token").write_text("a token of an earlier version")
+    (tmp_path / "manager").mkdir()
+    kept = [tmp_path / "token", tmp_path / "tokens.json", tmp_path / "manager" / "audit.jsonl"]
+    for path in kept:
+        path.touch()
+        path.chmod(0o644)
+    with managers(environ_of(tmp_path)):
+        assert {path.name: oct(path.stat().st_mode & 0o777) for path in kept} == dict.fromkeys(
+            (path.name for path in kept), "0o600"
+        )

@@ -52,11 +52,12 @@ def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
 
     from seatrial.manager.app import build_app
     from seatrial.manager.composition import InferenceManager
-    from seatrial.manager.tokens import TokenFile, Tokens, home_token
+    from seatrial.manager.tokens import TokenFile, Tokens, home_token, keep_private
     from seatrial.storage.local import atomic_write
 
     listening = _listen(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
+    keep_private(TokenFile(settings.home).path, settings.home / "token")  # earlier versions left them open
     tokens = None if insecure else Tokens(TokenFile(settings.home), settings.token or home_token(settings.home))
     manager = InferenceManager.assemble(settings)
     atomic_write(settings.home / "manager.url", address.encode())

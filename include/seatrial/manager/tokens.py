@@ -169,6 +169,13 @@ def home_token(home: Path) -> str:
     return path.read_text().strip()
 
 
+def keep_private(*paths: Path) -> None:
+    """Let nobody but its owner read a file, whoever made it; one that is not there is no error."""
+    for path in paths:
+        if path.exists() and path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+
+
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 

@@ -6,11 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.errors import Conflict, NotFound, Refused
-from seatrial.manager.tokens import ROLES, FailedAttempts, TokenFile, Tokens, home_token, token_of
+from seatrial.manager.audit import Audit
+from seatrial.manager.tokens import ROLES, FailedAttempts, TokenFile, Tokens, home_token, keep_private, token_of
 
 
 def test_a_token_opens_until_it_is_revoked_and_is_kept_nowhere(tmp_path: Path) -> None:
@@ -121,3 +123,24 @@ def test_the_manager_does_not_listen_to_others_before_a_token_was_made(
     TokenFile(tmp_path).revoke("gone")
     with pytest.raises(SystemExit):
         main()
+
+
+def test_files_that_others_could_read_are_closed_to_them(tmp_path: Path) -> None:
+    modes = {"open": 0o644, "group": 0o640, "closed": 0o600, "read only": 0o400}
+    for name, mode in modes.items():
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+    keep_private(*(tmp_path / name for name in (*modes, "not there")))
+    found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert found == {"open": 0o600, "group": 0o600, "closed": 0o600, "read only": 0o400}
+
+
+def test_audit_lines_are_for_their_owner_only_also_those_of_an_earlier_version(tmp_path: Path) -> None:
+    for name in ("audit.jsonl", "audit.jsonl.1"):
+        (tmp_path / name).touch(0o644)
+    for folder in (tmp_path, tmp_path / "new"):
+        audit = Audit(folder / "audit.jsonl")
+        audit.write(Request({"type": "http", "method": "PUT", "path": "/", "headers": []}), None, 200)
+        audit.close()
+        assert {path.stat().st_mode & 0o777 for path in folder.glob("audit.jsonl*")} == {0o600}
+        assert len((folder / "audit.jsonl").read_text().splitlines()) == 1
