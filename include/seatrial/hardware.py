@@ -12,7 +12,7 @@ GPU_FIELDS = ("gpu", "gpu_uuid", "mps_share", "gpu_memory_mib")
 class HardwareOption(BaseModel):
     """One way to run a replica. `price` is relative: what an hour of it costs, in any one unit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Unique among the options, e.g. cpu-1x1.")
     device: Literal["cpu", "gpu"] = "cpu"

@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -38,6 +38,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
 class TensorSpec:
     """One layer: `dtype` is an Open Inference Protocol name, a dimension of -1 is free."""
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     name: str
     dtype: str
     shape: tuple[int, ...]
@@ -54,6 +56,8 @@ class TensorSpec:
 @dataclass(frozen=True)
 class Signature:
     """What a model takes and gives, by the names that services use."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]

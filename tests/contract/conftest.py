@@ -72,3 +72,17 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Called]:
         move = {"version": 1, "to": "Staging", "who": "a test"}
         assert http.post("/v1/models/tiny/stage-moves", json=move, headers=operator).status_code == 201
         yield found
+
+
+def everything(called: Called) -> Any:
+    """All that the registry holds."""
+    registry = called.manager.registry
+    return [
+        (
+            model,
+            registry.versions(model.name),
+            registry.ledger(model.name),
+            [registry.evidence(version.model_id) for version in registry.versions(model.name)],
+        )
+        for model in registry.models()
+    ]

@@ -16,7 +16,7 @@ ALIKE = 1.03  # within 3 % of the lowest cost the quieter option wins
 class Choice(BaseModel):
     """The chosen cell, and every measured one as a row: option, capacity, price per request/s, and why not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cell: Cell
     table: tuple[dict[str, Any], ...]

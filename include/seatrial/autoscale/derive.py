@@ -27,7 +27,7 @@ DEFAULT_GROWTH_PER_S = math.log(1.05) / 60  # 5 % a minute
 class ScalingPolicy(BaseModel):
     """What the autoscaler aims at, for one version on one hardware option; rates in requests/s, times in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str
     version: int

@@ -19,7 +19,7 @@ class CheckReport(BaseModel):
     how long the check took.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     manifest: Manifest
     served: ServedModel

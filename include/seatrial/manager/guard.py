@@ -1,10 +1,12 @@
-"""What stands before every route: who calls, how large the request is; and after it: the ETag and the audit line."""
+"""What stands before every route: who calls, how large and deep the request is, whether it says only what the route
+knows; and after it: the ETag and the audit line."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from seatrial.errors import Forbidden, NotAllowed, SeatrialError, TooLarge, TooManyFailures
+from seatrial.errors import Forbidden, NotAllowed, Refused, SeatrialError, TooLarge, TooManyFailures
 from seatrial.manager.answers import Answers
 from seatrial.manager.audit import Audit
 from seatrial.manager.roles import needed
 from seatrial.manager.tokens import FailedAttempts, Role, Token, Tokens, token_of
+from seatrial.strict_json import read_json
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,7 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         answer = super().get_route_handler()
         roles = {method: needed(method, self.path) for method in self.methods or ()}
+        known = tuple(field.alias for field in self.dependant.query_params)
 
         async def guarded(request: Request) -> Response:
             guard: Guard = request.app.state.guard
@@ -79,6 +83,7 @@ class GuardedRoute(APIRoute):
             status = 500
             try:
                 caller = guard.caller(request, roles[method])
+                _check_query(request, known)
                 if not self.path.endswith(STREAMED):
                     await _bounded(request)
                 if method in READS or self.path.endswith(STREAMED):
@@ -103,10 +108,26 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
+def _check_query(request: Request, known: tuple[str, ...]) -> None:
+    """Raise Refused for a parameter that the route does not have, or that is given twice: neither would be heeded."""
+    seen: set[str] = set()
+    for name, value in request.query_params.multi_items():
+        if name not in known or name in seen:
+            flaw = "is given twice" if name in seen else "is no parameter of this route"
+            limit = ", ".join(known) or "none"
+            raise Refused(
+                f"query.{name[:100]}: {flaw} (limit: {limit})",
+                field=f"query.{name[:100]}",
+                value=value[:100],
+                limit=limit,
+            )
+        seen.add(name)
+
+
 async def _bounded(request: Request) -> None:
-    """Read the body, no more of it than is allowed. Starlette keeps what was read here for the route."""
-    kind = request.headers.get("content-type", "")
-    limit = BYTES_LIMIT if kind.startswith("application/octet-stream") else JSON_LIMIT
+    """Read the body, no more and no deeper than is allowed. Starlette keeps what was read here for the route."""
+    is_bytes = request.headers.get("content-type", "").startswith("application/octet-stream")
+    limit = BYTES_LIMIT if is_bytes else JSON_LIMIT
     try:
         declared = int(request.headers.get("content-length", 0))
     except ValueError:
@@ -123,6 +144,9 @@ async def _bounded(request: Request) -> None:
     if size > limit:
         raise TooLarge(f"a body of {size} bytes or more (limit: {limit})", field="body", limit=limit)
     request._body = b"".join(parts)
+    if not is_bytes:
+        with suppress(ValueError):  # what is no JSON the route refuses in its own words
+            read_json(request._body, "body")
 
 
 def _tagged(request: Request, found: Response) -> Response:

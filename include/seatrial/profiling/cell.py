@@ -13,7 +13,7 @@ from seatrial.profiling.gpu_gauges import GpuUse
 class Objective(BaseModel):
     """A latency percentile and the milliseconds that it may reach."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     percentile: float = Field(99.0, ge=50, le=99.99)
     latency_ms: float = Field(gt=0)
@@ -22,7 +22,7 @@ class Objective(BaseModel):
 class Level(BaseModel):
     """One level of load; `rate` in requests per second, `late_share` against the objective's latency."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rate: float
     p50_ms: float
@@ -40,7 +40,7 @@ class Capacity(BaseModel):
     verified by load, live = bisection by load, infeasible = even one request at a time is too slow.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     feasible: bool
     method: Literal["model", "live", "infeasible"]
@@ -66,7 +66,7 @@ class Capacity(BaseModel):
 class Cell(BaseModel):
     """One measured point of the matrix, with everything that it is a measurement of."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     key: str
     model: str

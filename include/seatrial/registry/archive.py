@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from seatrial.errors import Refused
 from seatrial.registry.entities import Evidence, ModelVersion, RegisteredModel, StageMove
+from seatrial.strict_json import read_json
 
 SCHEMA = 1
 HEADER = {"line": "header", "format": "seatrial-registry", "schema": SCHEMA}
@@ -135,7 +136,9 @@ def _line(document: dict[str, Any]) -> bytes:
 
 def _document(line: bytes, at: int) -> dict[str, Any]:
     try:
-        found = json.loads(line)
+        found = read_json(line, "it")
+    except Refused as error:
+        raise _refused(at, error.message) from error
     except ValueError as error:
         raise _refused(at, "is no whole JSON document: the file was cut off or damaged") from error
     if not isinstance(found, dict) or not line.endswith(b"\n"):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from seatrial.errors import Refused
+from seatrial.strict_json import read_json
 
 Item = TypeVar("Item")
 Key = tuple[int, Any, Any]
@@ -66,9 +67,9 @@ def encode(key: Key, question: str) -> str:
 def decode(cursor: str, question: str) -> Key:
     """Raises Refused for what `encode` did not make, or made for another filter or order."""
     try:
-        said = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        said = read_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), "cursor")
         digest, missing, value, unique = said
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (Refused, ValueError, TypeError, binascii.Error) as error:
         raise Refused(f"cursor {cursor[:40]!r} is not one of this listing", field="cursor") from error
     if digest != _digest(question):
         raise Refused("the cursor is of another filter or order: begin again without it", field="cursor")

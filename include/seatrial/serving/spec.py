@@ -15,7 +15,7 @@ from seatrial.serving.placement import GpuPlacement
 class DeploymentSpec(BaseModel):
     """What is wanted for one version in one environment."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model_id: int
     served: ServedModel
@@ -30,7 +30,7 @@ class Replica(BaseModel):
     `gpu_seen` is what CUDA gives to its processes, read back.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: str
     state: Literal["starting", "ready", "draining", "failed", "stopped"]
@@ -49,7 +49,7 @@ class Replica(BaseModel):
 class Deployment(BaseModel):
     """A spec with what is running for it. Ready when every wanted replica has answered a warm-up request."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     spec: DeploymentSpec
     wanted_at_ms: int

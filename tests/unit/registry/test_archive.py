@@ -69,7 +69,7 @@ def sealed(lines: list[bytes]) -> list[bytes]:
     counts = dict.fromkeys(("models", "versions", "evidence", "moves"), 0)
     names = {"model": "models", "version": "versions", "evidence": "evidence", "move": "moves"}
     for line in lines[1:]:
-        counts[names[json.loads(line)["line"]]] += 1
+        counts[names[line.split(b'"')[3].decode()]] += 1
     end = {"line": "end", **counts, "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}
     return [*lines, json.dumps(end).encode() + b"\n"]
 
@@ -109,3 +109,11 @@ def test_ids_that_are_left_out_have_a_limit() -> None:
     far = [entries_of()[1], version_of(model_id=2_000_000)]
     with pytest.raises(Refused, match="line 3: more than 1000000 ids are left out"):
         list(read(write(far)))
+
+
+@pytest.mark.parametrize("document", ["[" * 64 + "]" * 64, "[" * 100_000 + "]" * 100_000, "NaN", "1e999"])
+def test_a_line_that_nests_too_deep_or_holds_no_number_is_refused_by_number(document: str) -> None:
+    lines = list(write(entries_of()))[:-1]
+    lines[4] = lines[4].replace(b'"document":{', f'"document":{{"more":{document},'.encode())
+    with pytest.raises(Refused, match=r"^line 5: .*(deep \(limit: 64\)|finite)"):
+        list(read(sealed(lines)))

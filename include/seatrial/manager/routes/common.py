@@ -38,9 +38,9 @@ Sentence = Annotated[str, Field(max_length=2000, pattern=PLAIN)]
 
 
 class Body(BaseModel):
-    """A request body; unknown fields are refused."""
+    """A request body; unknown fields and numbers that are not finite are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 def upload_folder(manager: InferenceManager, upload: str) -> Path:
