@@ -11,13 +11,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from benchmarks.registry_documents import Draft, check_report, draft, each_model_once, model_name
 from benchmarks.timing import Timing, timed
+from seatrial.uploads.tree import tree_digest
 
 START_S = 60.0
 
@@ -63,13 +66,16 @@ def measure_manager(
 
 
 def _upload(folder: Path, model: str, chance: random.Random) -> tuple[str, dict[str, Any]]:
-    """A folder with one file of its own, and the body that registers it."""
+    """A folder with a model file of its own, and the body that registers it."""
     data = chance.randbytes(1000)
-    digest = hashlib.sha256(data).hexdigest()
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(data)
-    new: Draft = draft(model, chance, digest)
-    report = check_report(new, chance, **{"model.onnx": digest})
+    new: Draft = draft(model, chance, hashlib.sha256(data).hexdigest())
+    content = {"model.onnx": data, "model.yaml": yaml.safe_dump(new.manifest).encode()}
+    content |= dict.fromkeys(new.manifest["samples"], b"a sample")
+    for path, part in content.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(part)
+    files = {path: hashlib.sha256(part).hexdigest() for path, part in content.items()}
+    report = check_report(replace(new, tree_digest=tree_digest(files)), chance, **files)
     return model, {"upload": str(folder), "report": report.model_dump(mode="json"), "run": "bench"}
 
 

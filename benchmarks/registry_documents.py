@@ -68,6 +68,7 @@ def draft(model: str, chance: random.Random, main_digest: str | None = None) -> 
         main_file="model.onnx",
         files={"model.onnx": main_digest or digest(chance)},
         signature=SIGNATURE,
+        layers={spec.name: spec.name for spec in (*SIGNATURE.inputs, *SIGNATURE.outputs)},
     )
     return Draft(model, digest(chance), served, manifest.model_dump(mode="json"))
 

@@ -14,7 +14,7 @@ from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
 from seatrial.serving.inference_http import raw_bytes
 from seatrial.storage.paths import path_flaw
-from seatrial.tensors import Tensors, TensorSpec, dtype_name
+from seatrial.tensors import DTYPES, Tensors, TensorSpec, dtype_name
 
 CopyFiles = Callable[[Mapping[str, str], Path], None]
 """Copies files (path → SHA-256 digest) into a folder and verifies each digest; `ArtifactStore.copy_to` is one."""
@@ -42,7 +42,7 @@ def config_pbtxt(served: ServedModel, option: HardwareOption, warmup: Tensors | 
     """The text of config.pbtxt. With `warmup`, Triton runs it on every instance before it calls the model ready.
 
     Dimensions are the signature's own, batch dimension included, so max_batch_size is 0. Raises Refused for a model
-    that cannot be served: an unknown format or device, a scalar layer, a name that cannot be a folder's.
+    that cannot be served: an unknown format, device or dtype, a scalar layer, a name that cannot be a folder's.
     """
     _check_names(served)
     parameters = {
@@ -93,6 +93,8 @@ def _check_names(served: ServedModel) -> None:
     if not _NAME.fullmatch(served.name):
         raise Refused(f"model name {served.name[:80]!r} cannot name a folder (limit: {_NAME.pattern})")
     for spec in (*served.signature.inputs, *served.signature.outputs):
+        if spec.dtype not in DTYPES:
+            raise Refused(f"layer {spec.name[:80]!r}: no dtype {spec.dtype[:80]!r} (limit: {', '.join(DTYPES)})")
         if not spec.shape:
             raise Refused(f"layer {spec.name!r}: {spec} is a scalar; Triton's tensors have at least one dimension")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from seatrial.autoscale.derive import ScalingPolicy
-from seatrial.errors import Conflict, NotFound
+from seatrial.errors import Conflict, NotFound, Refused
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import Body, Environment, Manager, ModelName, RunId
+from seatrial.registry.entities import ModelVersion
 from seatrial.registry.rules import current
 
 router = APIRouter(tags=["scaling"], route_class=GuardedRoute)
@@ -20,9 +21,11 @@ class PolicyRequest(Body):
 
 @router.put("/models/{model}/scaling-policy")
 def push(model: ModelName, wanted: PolicyRequest, manager: Manager) -> ScalingPolicy:
-    """Keep the policy as evidence of its version. Refused when it was measured on another version or hardware."""
+    """Keep the policy as evidence of its version. Refused when it names two different versions; a conflict when it was
+    measured on another version than Production's, or on other hardware."""
     policy = wanted.policy
     version = manager.registry.version(model, policy.version)
+    _check_names(policy, version)
     production = current(manager.registry.ledger(model), policy.environment).production
     if production != policy.version:
         raise Conflict(
@@ -42,6 +45,20 @@ def push(model: ModelName, wanted: PolicyRequest, manager: Manager) -> ScalingPo
         version.model_id, "PushAutoscaling", "policy", wanted.run, policy.model_dump(mode="json")
     )
     return policy
+
+
+def _check_names(policy: ScalingPolicy, version: ModelVersion) -> None:
+    for field, said, limit in (
+        ("policy.model", policy.model, version.model),
+        ("policy.model_id", policy.model_id, version.model_id),
+    ):
+        if said != limit:
+            raise Refused(
+                f"{field}: {said!r} is not that of {version.model}@{version.version} (limit: {limit!r})",
+                field=field,
+                value=said,
+                limit=limit,
+            )
 
 
 @router.get("/models/{model}/scaling-policy")

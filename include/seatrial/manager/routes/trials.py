@@ -10,11 +10,12 @@ from fastapi import APIRouter, Response
 from fastapi import Path as InPath
 from pydantic import Field
 
-from seatrial.errors import Refused
+from seatrial.errors import NotFound, Refused
 from seatrial.hardware import HardwareOption
 from seatrial.manager.composition import InferenceManager
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import HIGHEST_ID, PLAIN, Body, Manager, Word, upload_folder
+from seatrial.registry.entities import ModelVersion
 from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
 from seatrial.serving.triton_repository import CopyFiles
@@ -43,12 +44,11 @@ class LeaseRequest(Body):
 @router.post("/trial-servers", status_code=201)
 def start(wanted: TrialRequest, manager: Manager) -> Replica:
     """Start a trial server. One with the same purpose is stopped first: who asks again has lost it."""
+    source = _source(manager, wanted)
     for record in manager.backend.records().values():
         if record.owner is None and record.purpose == wanted.purpose:
             manager.backend.stop(record.id)
-    trial = manager.backend.start_replica(
-        wanted.served, wanted.option, wanted.purpose, _source(manager, wanted), lease_s=wanted.lease_s
-    )
+    trial = manager.backend.start_replica(wanted.served, wanted.option, wanted.purpose, source, lease_s=wanted.lease_s)
     return manager.backend.observe(trial)
 
 
@@ -70,12 +70,22 @@ def stop(trial_id: TrialId, manager: Manager) -> Response:
     return Response(status_code=204)
 
 
+def _check_files(version: ModelVersion, files: Mapping[str, str]) -> None:
+    """Raise NotFound for the first file that the version does not have with these bytes."""
+    for path, digest in files.items():
+        if version.served.files.get(path) != digest:
+            name = f"{version.model}@{version.version}"
+            raise NotFound(f"{name} serves no file {path[:100]!r} of digest {digest[:64]!r}", file=path)
+
+
 def _source(manager: InferenceManager, wanted: TrialRequest) -> CopyFiles:
     """Copies the model's files into a folder, each verified against its digest."""
+    if (wanted.upload is None) == (wanted.model_id is None):
+        raise Refused("a trial is of an upload or of a model_id: exactly one of them", field="upload")
     if wanted.model_id is not None:
+        _check_files(manager.registry.by_id(wanted.model_id), wanted.served.files)
         return manager.artifacts.copy_to
-    if wanted.upload is None:
-        raise Refused("a trial needs an upload or a model_id", field="upload")
+    assert wanted.upload is not None
     upload = upload_folder(manager, wanted.upload)
 
     def copy(files: Mapping[str, str], folder: Path) -> None:

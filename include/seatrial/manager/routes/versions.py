@@ -10,6 +10,7 @@ from pydantic import Field
 from seatrial.errors import NotFound
 from seatrial.formats.check import CheckReport
 from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.registration import keep_upload
 from seatrial.manager.routes.common import (
     PLAIN,
     Body,
@@ -28,7 +29,7 @@ router = APIRouter(tags=["versions"], route_class=GuardedRoute)
 
 
 class Registration(Body):
-    """`report` is what CheckFormat found; the files must still have the digests that it names."""
+    """`report` is what CheckFormat found; `manager/registration.py` says what of it is verified, and what believed."""
 
     upload: Annotated[str, Field(max_length=4096, pattern=PLAIN)]
     report: CheckReport
@@ -45,7 +46,7 @@ class EvidenceRequest(Body):
 @router.post("/models/{model}/versions", status_code=201)
 def register(model: ModelName, wanted: Registration, manager: Manager, response: Response) -> dict[str, Any]:
     """Copy the upload's files into the artifact store and register them; the same files again are the same version."""
-    digest = manager.artifacts.put(upload_folder(manager, wanted.upload), wanted.report.files)
+    digest = keep_upload(manager, model, upload_folder(manager, wanted.upload), wanted.report)
     version, created = manager.registry.register(
         model,
         tree_digest=digest,

@@ -1,0 +1,35 @@
+"""What the manager makes sure of before it registers an upload, and what it believes."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seatrial.formats.agreement import check_manifest, check_report
+from seatrial.formats.report import CheckReport
+from seatrial.uploads.manifest import MANIFEST, read_manifest
+
+if TYPE_CHECKING:
+    from seatrial.manager.composition import InferenceManager
+
+
+def keep_upload(manager: InferenceManager, model: str, folder: Path, report: CheckReport) -> str:
+    """Copy an upload into the artifact store; its tree digest. Nothing may be registered before this has returned.
+
+    Verified: each file has the digest that the report names (it is taken while the file is copied); the manifest in the
+    report is the upload's `model.yaml`, and names `model`; the model that is to be served has the manifest's name,
+    format, file and layer names, and only files of the upload; the samples are there. Refused or UploadRefused else.
+
+    Believed: dtypes and shapes of the layers, findings, versions of runtimes, seconds. To know them is to parse the
+    model file, which CheckFormat did in its sandbox. Only an operator's token registers (Airflow's; a researcher's
+    uploads and reads), and an untrue signature is found by the server that loads the model under it, in step 3.
+
+    A second call finds the files and does not read the upload again, which may be gone then.
+    """
+    check_report(report, model)
+    tree = manager.artifacts.put(folder, report.files)
+    with tempfile.TemporaryDirectory(dir=manager.settings.home / "manager") as copy:  # of any size: never in memory
+        manager.artifacts.copy_to({MANIFEST: report.files[MANIFEST]}, Path(copy))
+        check_manifest(report, read_manifest(Path(copy)))
+    return tree
