@@ -50,7 +50,7 @@ def measure_manager(
             "evidence": timed(
                 get, [(f"/versions/{model_id}/evidence",) for model_id in ids * (repetitions // 100 or 1)]
             ),
-            "list_page": timed(get, [("/models?limit=50",)] * 5, warm=1),
+            "list_page": timed(get, [("/models?limit=50",)] * 40),
             "discovery": timed(get, [("/discovery",)] * 20),
             "register": timed(post, [(f"/models/{name}/versions", body) for name, body in uploads]),
             "stage_move": timed(

@@ -21,7 +21,8 @@ pytest.importorskip("ml_metadata", reason="ml-metadata is in the manager's envir
 from seatrial.cli import main
 from seatrial.errors import Conflict
 from seatrial.manager.composition import InferenceManager
-from seatrial.registry import archive
+from seatrial.registry import archive, rules
+from seatrial.registry.mlmd_overview import overviews
 from seatrial.registry.mlmd_restore import everything, restore
 from seatrial.registry.mlmd_store import Registry
 from tests.integration.conftest import STORES
@@ -102,6 +103,7 @@ def same(one: Registry, other: Registry) -> None:
     """All that can be asked is answered the same."""
     assert one.models() == other.models()
     assert one.ledgers() == other.ledgers()
+    assert overviews(one, one.models()) == overviews(other, other.models())
     for model in one.models():
         assert one.versions(model.name) == other.versions(model.name)
         for number in (1, 2, 3):
@@ -109,6 +111,21 @@ def same(one: Registry, other: Registry) -> None:
             assert version == other.any_version(model.name, number) == other.any_by_id(version.model_id)
             assert one.evidence(version.model_id) == other.evidence(version.model_id)
             assert came_from(one, version.model_id) == came_from(other, version.model_id)
+
+
+@pytest.mark.parametrize("environment", ["local", "paris", "nowhere"])
+def test_an_overview_says_what_ledgers_and_versions_say(full: Registry, environment: str) -> None:
+    for number in (4, 5, 6, 7):  # one ledger whose newest entries say nothing of `paris`
+        full.register("pitch", f"later{number}", served=SERVED, manifest={})
+        full.move_stage("pitch", number, "Archived")
+    full.delete("pitch", 7, who="ann")
+    full.register("new", "new1", served=SERVED, manifest={})
+    for found in overviews(full, full.models(), environment):
+        stages = rules.current(full.ledger(found.name), environment)
+        assert (found.production, found.staging) == (stages.production, stages.staging), found.name
+        assert found.versions == len(full.versions(found.name)), found.name
+    assert [found.name for found in overviews(full, full.models()[1:])] == ["new", "pitch"]
+    assert overviews(full, []) == []
 
 
 def came_from(registry: Registry, model_id: int) -> list[tuple[str, str]]:

@@ -103,7 +103,8 @@ class _Check:
         elif isinstance(entry, ModelVersion):
             self._next_id(entry.model_id, at)
             known = self._versions.get(entry.model)
-            self._take(known is not None and entry.version not in known, at, "no such model, or a number twice")
+            following = known is not None and entry.version == len(known) + 1
+            self._take(following, at, "no such model, or not the number that follows its last one")
             assert known is not None
             known.add(entry.version)
             self._names[entry.model_id] = set()

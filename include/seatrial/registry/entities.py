@@ -22,6 +22,18 @@ class RegisteredModel(BaseModel):
     created_ms: int = Field(description="Milliseconds since 1970, by the clock of the store's writer.")
 
 
+class ModelOverview(BaseModel):
+    """A model as a list shows it. `versions` are all but the deleted ones; the stages are those of one environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    created_ms: int
+    production: int | None
+    staging: int | None
+    versions: int
+
+
 class Deletion(BaseModel):
     """By whom, when and why a version was deleted: what its last ledger entry says."""
 

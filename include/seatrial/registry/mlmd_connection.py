@@ -79,7 +79,7 @@ class Connection:
 
     def find(
         self,
-        kind: Literal["artifacts", "executions"],
+        kind: Literal["artifacts", "executions", "contexts"],
         query: str,
         limit: int | None = None,
         *,
@@ -88,6 +88,10 @@ class Connection:
         """The nodes that meet ml-metadata's `filter_query`, ordered by id."""
         options = ListOptions(limit, OrderByField.ID, not newest_first, query)
         return list(self.call(f"get_{kind}", options))
+
+    def newest(self, kind: Literal["artifacts", "executions"], context_id: int, limit: int) -> list[Any]:
+        """The nodes of a context with the highest ids, highest first."""
+        return list(self.call(f"get_{kind}_by_context", context_id, ListOptions(limit, OrderByField.ID, False)))
 
     def put_new(
         self,

@@ -66,6 +66,11 @@ def version_name(model: str, version: int) -> str:
     return f"{model}@{version}"
 
 
+def version_of_name(name: str) -> int:
+    """The number in the name of a version, or of its upload."""
+    return int(name.rpartition("@")[2])
+
+
 def move_name(model: str, seq: int) -> str:
     return f"{model}#{seq}"
 

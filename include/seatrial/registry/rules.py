@@ -74,6 +74,20 @@ def current(ledger: Ledger, environment: str) -> Stages:
     return Stages(production=holders.get("Production"), staging=holders.get("Staging"))
 
 
+def current_by_tail(tail: Ledger, environment: str) -> Stages | None:
+    """The same as `current` of any ledger that ends with these entries; None when that depends on those before them."""
+    held: dict[Stage, int | None] = {}
+    deleted: set[int] = set()
+    for move in reversed(tail):
+        if move.to_stage == "Deleted":  # it left every environment, also those that the entry does not name
+            deleted.add(move.version)
+        if move.environment == environment:
+            held.setdefault(move.to_stage, None if move.version in deleted else move.version)
+            held.setdefault(move.from_stage, None)
+    known = {"Production", "Staging"} <= held.keys()
+    return Stages(production=held["Production"], staging=held["Staging"]) if known else None
+
+
 def next_move(
     ledger: Ledger,
     *,

@@ -70,6 +70,23 @@ def test_a_ledger_counts_without_holes_and_its_time_never_goes_back(wished: list
     assert [move.at_ms for move in ledger] == sorted(move.at_ms for move in ledger)
 
 
+@given(wishes, st.integers(0, 40), st.sampled_from(["local", "paris", "nowhere"]))
+def test_the_newest_entries_say_what_the_whole_ledger_says_or_that_they_cannot(
+    wished: list[Wish], length: int, environment: str
+) -> None:
+    ledger: list[StageMove] = []
+    for wish in wished:
+        grant(ledger, wish)
+    tail = ledger[len(ledger) - min(length, len(ledger)) :]
+    assert rules.current_by_tail(tail, environment) in (None, rules.current(ledger, environment))
+
+
+def test_two_promotions_settle_both_stages_whatever_came_before() -> None:
+    ledger = promoted(1, 2, 3)
+    assert rules.current_by_tail(ledger[-2:], "local") == Stages(production=3, staging=None)
+    assert rules.current_by_tail(ledger[-2:], "paris") is None
+
+
 @given(wishes)
 def test_every_entry_starts_from_the_stage_in_which_the_ledger_before_it_leaves_the_version(wished: list[Wish]) -> None:
     ledger: list[StageMove] = []

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query
 
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import Manager
+from seatrial.registry.mlmd_overview import overviews
 from seatrial.registry.paging import DEFAULT_LIMIT, HIGHEST_LIMIT, parse_order
 from seatrial.registry.query import parse_filter
-from seatrial.registry.rules import current
 from seatrial.registry.search import find_models, find_versions, places_of
 
 router = APIRouter(tags=["lists"], route_class=GuardedRoute)
@@ -38,19 +38,7 @@ def list_models(
     """A page of the models of which a version meets the filter. `cursor` is null on the last page."""
     registry = manager.registry
     page = find_models(registry, parse_filter(wanted), parse_order(order), limit, cursor)
-    rows = []
-    for model in page.items:
-        stages = current(registry.ledger(model.name), "local")
-        rows.append(
-            {
-                "name": model.name,
-                "created_ms": model.created_ms,
-                "production": stages.production,
-                "staging": stages.staging,
-                "versions": len(registry.versions(model.name)),
-            }
-        )
-    return {"models": rows, "cursor": page.cursor}
+    return {"models": overviews(registry, page.items), "cursor": page.cursor}
 
 
 @router.get("/versions")
