@@ -19,8 +19,8 @@ from seatrial.errors import Forbidden, SeatrialError, TryAgain, to_problem
 from seatrial.manager.answers import Answers
 from seatrial.manager.audit import Audit
 from seatrial.manager.composition import InferenceManager
-from seatrial.manager.examples import document
 from seatrial.manager.guard import Guard, GuardedRoute
+from seatrial.manager.openapi import document
 from seatrial.manager.roles import PREFIX
 from seatrial.manager.routes import (
     archive,

@@ -7,9 +7,48 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from seatrial.manager.routes.common import Answer
 from seatrial.registry.entities import ModelVersion
 from seatrial.registry.rules import Stages
 from seatrial.serving.deployments import Endpoint
+from seatrial.tensors import Signature
+
+
+class CaptureRule(Answer):
+    """Which share of live requests may be kept, and how many a minute at most."""
+
+    share: float
+    per_minute: float
+
+
+class EndpointDocument(Answer):
+    address: str
+    weight: float
+
+
+class ServingVersion(Answer):
+    model_id: int
+    signature: Signature
+    endpoints: list[EndpointDocument]
+
+
+class EnvironmentDocument(Answer):
+    """The numbers in Production and Staging, and by number each version that is served or in Production."""
+
+    production: int | None
+    staging: int | None
+    versions: dict[str, ServingVersion]
+
+
+class ModelRoutes(Answer):
+    capture: CaptureRule
+    environments: dict[str, EnvironmentDocument]
+
+
+class DiscoveryDocument(Answer):
+    """By model name. A model that runs nowhere has no environments."""
+
+    models: dict[str, ModelRoutes]
 
 
 def model_entry(

@@ -37,9 +37,9 @@ def dossier(
         "version": {**version.model_dump(mode="json"), "stages": _stages(ledger, version.version)},
         "files": dict(sorted(files.items())),
         "files_kept": kept,
-        "verdicts": [verdict(found) for found in documents if "verdict" in found.document],
+        "verdicts": [verdict(found) for found in documents if found.document.get("verdict") in VERDICTS],
         "cells": [
-            {"id": found.id, "run": found.run, **found.document} for found in documents if found.kind == CELL_KIND
+            {**found.document, "id": found.id, "run": found.run} for found in documents if found.kind == CELL_KIND
         ],
         "policy": policy(documents),
         "ledger": [move.model_dump(mode="json") for move in moves],
@@ -49,21 +49,26 @@ def dossier(
 
 
 CELL_KIND = "ProfileHardware"
+VERDICTS = ("PASS", "FAIL", "UNDECIDED")
 
 
 def verdict(evidence: Evidence) -> Document:
-    """A judgement without its raw material: answer, sentence, and the numbers with their limits."""
+    """A judgement without its raw material: answer, sentence, and the numbers with their limits.
+
+    Evidence may have any shape: what has not the one that a verdict has is left out, and found in the evidence itself.
+    """
     document = evidence.document
+    parts, counts, production = (document.get(name) for name in ("parts", "counts", "production"))
     return {
         "id": evidence.id,
         "kind": evidence.kind,
         "run": evidence.run,
         "at_ms": evidence.at_ms,
         "verdict": document["verdict"],
-        "sentence": document.get("sentence", ""),
-        "compared_with": document.get("production"),
-        "parts": document.get("parts", []),
-        "counts": document.get("counts", {}),
+        "sentence": str(document.get("sentence", "")),
+        "compared_with": production if isinstance(production, int) else None,
+        "parts": [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else [],
+        "counts": counts if isinstance(counts, dict) else {},
     }
 
 
@@ -73,7 +78,7 @@ def policy(evidence: Sequence[Evidence]) -> Document | None:
         for found in reversed(evidence):
             if found.kind == kind:
                 said: Document | None = found.document if kind == "PushAutoscaling" else found.document.get("policy")
-                if said is not None:
+                if isinstance(said, dict):
                     return said
     return None
 

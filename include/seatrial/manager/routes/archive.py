@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from seatrial.errors import Conflict
 from seatrial.manager.composition import InferenceManager
 from seatrial.manager.guard import GuardedRoute
-from seatrial.manager.routes.common import Manager
+from seatrial.manager.routes.common import Answer, Manager
 from seatrial.registry import archive
 from seatrial.registry.mlmd_restore import check, everything, restore
 from seatrial.storage.local import digest_stream
@@ -35,8 +35,17 @@ def export_all(manager: Manager) -> StreamingResponse:
     return StreamingResponse(archive.write(everything(manager.registry)), media_type="application/x-ndjson")
 
 
+class Imported(Answer):
+    """How many of each were written."""
+
+    models: int
+    versions: int
+    evidence: int
+    moves: int
+
+
 @router.post("/import", status_code=201)
-async def import_all(manager: Manager, request: Request) -> dict[str, int]:
+async def import_all(manager: Manager, request: Request) -> Imported:
     """Write an exported file into an empty registry, with its model ids and times; how many of each.
 
     Nothing is written before all of the file was read and found whole. A manager that is stopped half way goes on when
@@ -48,7 +57,7 @@ async def import_all(manager: Manager, request: Request) -> dict[str, int]:
         return await run_in_threadpool(_import, manager, file)
 
 
-def _import(manager: InferenceManager, file: BinaryIO) -> dict[str, int]:
+def _import(manager: InferenceManager, file: BinaryIO) -> Imported:
     if not _importing.acquire(blocking=False):
         raise Conflict("an import is under way")
     try:
@@ -59,7 +68,7 @@ def _import(manager: InferenceManager, file: BinaryIO) -> dict[str, int]:
     finally:
         _importing.release()
     manager.news.changed()
-    return counts
+    return Imported.model_validate(counts)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from seatrial.manager.captures import Capture
 from seatrial.manager.guard import GuardedRoute
-from seatrial.manager.routes.common import HIGHEST_VERSION, Manager, ModelName
+from seatrial.manager.routes.common import HIGHEST_VERSION, Answer, Manager, ModelName
 
 router = APIRouter(tags=["captures"], route_class=GuardedRoute)
+
+
+class Kept(Answer):
+    id: str
+
+
+class Captures(Answer):
+    captures: list[Capture]
 
 
 @router.post("/models/{model}/captures", status_code=202)
@@ -20,22 +28,20 @@ async def add(
     request: Request,
     manager: Manager,
     seatrial_version: Annotated[int, Header(ge=1, le=HIGHEST_VERSION)],
-) -> dict[str, str]:
+) -> Kept:
     data = await request.body()
 
     def keep() -> str:
         manager.registry.version(model, seatrial_version)
         return manager.captures.add(model, seatrial_version, data)
 
-    return {"id": await run_in_threadpool(keep)}
+    return Kept(id=await run_in_threadpool(keep))
 
 
 @router.get("/models/{model}/captures")
-def newest(
-    model: ModelName, manager: Manager, limit: Annotated[int, Query(ge=1, le=5000)] = 500
-) -> dict[str, list[dict[str, Any]]]:
+def newest(model: ModelName, manager: Manager, limit: Annotated[int, Query(ge=1, le=5000)] = 500) -> Captures:
     manager.registry.model(model)
-    return {"captures": [asdict(capture) for capture in manager.captures.newest(model, limit)]}
+    return Captures(captures=manager.captures.newest(model, limit))
 
 
 @router.get("/models/{model}/captures/{capture_id}")

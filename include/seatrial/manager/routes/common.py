@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi import Path as InPath
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.errors import Refused
 from seatrial.manager.composition import InferenceManager
-from seatrial.registry.entities import ModelVersion
+from seatrial.registry.entities import ModelVersion, Stage
 from seatrial.registry.rules import Ledger, stages
 
 
@@ -43,6 +43,18 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+class Answer(BaseModel):
+    """What a route answers with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VersionDocument(ModelVersion):
+    """A version with its stage in each environment that ever saw it."""
+
+    stages: dict[str, Stage]
+
+
 def upload_folder(manager: InferenceManager, upload: str) -> Path:
     """The folder of an upload. Refused outside the upload root: no caller may make the manager read other folders."""
     folder, root = Path(upload).resolve(), manager.settings.uploads.resolve()
@@ -51,10 +63,8 @@ def upload_folder(manager: InferenceManager, upload: str) -> Path:
     return folder
 
 
-def version_document(manager: InferenceManager, version: ModelVersion, moves: Ledger | None = None) -> dict[str, Any]:
-    """A version with its stage in each environment that ever saw it. `moves` is its model's ledger, if read before."""
+def version_document(manager: InferenceManager, version: ModelVersion, moves: Ledger | None = None) -> VersionDocument:
+    """`moves` is the ledger of the version's model, if it was read before."""
     folded = stages(manager.registry.ledger(version.model) if moves is None else moves)
-    return {
-        **version.model_dump(mode="json"),
-        "stages": {environment: stage for (environment, number), stage in folded.items() if number == version.version},
-    }
+    here = {environment: stage for (environment, number), stage in folded.items() if number == version.version}
+    return VersionDocument.model_construct(**dict(version), stages=here)

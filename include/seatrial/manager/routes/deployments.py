@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter
 from pydantic import Field
 
@@ -9,7 +11,7 @@ from seatrial.errors import NotDeployed
 from seatrial.hardware import HardwareOption
 from seatrial.manager.composition import InferenceManager
 from seatrial.manager.guard import GuardedRoute
-from seatrial.manager.routes.common import Body, Environment, Manager, ModelId
+from seatrial.manager.routes.common import Answer, Body, Environment, Manager, ModelId
 from seatrial.manager.sweep import DRAIN_S
 from seatrial.registry.entities import ModelVersion
 from seatrial.serving.spec import Deployment, DeploymentSpec
@@ -23,9 +25,17 @@ class DeploymentRequest(Body):
     environment: Environment = "local"
 
 
+class DeploymentList(Answer):
+    deployments: list[Deployment]
+
+
+class Draining(Answer):
+    state: Literal["draining"] = "draining"
+
+
 @router.get("/deployments")
-def list_deployments(manager: Manager) -> dict[str, list[Deployment]]:
-    return {"deployments": manager.deployments.all()}
+def list_deployments(manager: Manager) -> DeploymentList:
+    return DeploymentList(deployments=manager.deployments.all())
 
 
 @router.put("/versions/{model_id}/deployment", status_code=202)
@@ -52,9 +62,10 @@ def show(model_id: ModelId, manager: Manager, environment: Environment = "local"
 
 
 @router.delete("/versions/{model_id}/deployment", status_code=202)
-def drop(model_id: ModelId, manager: Manager, environment: Environment = "local") -> dict[str, str]:
+def drop(model_id: ModelId, manager: Manager, environment: Environment = "local") -> Draining:
+    """Its clients are told at once, its servers end a moment later. One that is not there is no error."""
     manager.deployments.drop(model_id, environment, drain_s=DRAIN_S)
-    return {"state": "draining"}
+    return Draining()
 
 
 def _warmup(manager: InferenceManager, version: ModelVersion) -> bytes | None:

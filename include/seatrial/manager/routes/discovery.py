@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from seatrial.manager.composition import InferenceManager
-from seatrial.manager.discovery import etag, model_entry
+from seatrial.manager.discovery import DiscoveryDocument, etag, model_entry
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import Manager, ModelName
 from seatrial.registry.rules import current
@@ -19,7 +19,7 @@ from seatrial.serving.deployments import Endpoint
 router = APIRouter(tags=["discovery"], route_class=GuardedRoute)
 
 
-@router.get("/discovery")
+@router.get("/discovery", response_model=DiscoveryDocument)
 async def discover(
     manager: Manager,
     wait_s: Annotated[float, Query(ge=0, le=60)] = 0.0,

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Literal
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from seatrial import __version__
+from seatrial.hardware import HardwareOption
 from seatrial.manager.guard import GuardedRoute
-from seatrial.manager.routes.common import Manager
+from seatrial.manager.routes.common import Answer, Manager
 
 router = APIRouter(tags=["health"], route_class=GuardedRoute)
 
 
+class Machine(Answer):
+    name: str
+    cores: int
+    processor: str
+
+
+class Health(Answer):
+    status: Literal["ok"]
+    version: str
+    pid: int
+    home: str = Field(description="The manager's folder, on its own machine.")
+    machine: Machine
+    options: tuple[HardwareOption, ...]
+
+
 @router.get("/health")
-def health(manager: Manager) -> dict[str, Any]:
-    return {
-        "status": "ok",
-        "version": __version__,
-        "pid": os.getpid(),
-        "home": str(manager.settings.home),
-        "machine": manager.machine,
-        "options": [option.model_dump(mode="json") for option in manager.options],
-    }
+def health(manager: Manager) -> Health:
+    return Health(
+        status="ok",
+        version=__version__,
+        pid=os.getpid(),
+        home=str(manager.settings.home),
+        machine=Machine.model_validate(manager.machine),
+        options=manager.options,
+    )

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import Field
 
+from seatrial.autoscale.derive import ScalingPolicy
 from seatrial.errors import NotFound
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import (
+    Answer,
     Body,
     Environment,
     Manager,
     ModelName,
     RunId,
     Sentence,
+    VersionDocument,
     VersionNumber,
     Word,
     version_document,
 )
+from seatrial.manager.routes.scaling import pushed_policy
 from seatrial.manager.sweep import sweep
 from seatrial.registry.entities import Stage, StageMove
-from seatrial.registry.rules import ANY, current, rollback_target
+from seatrial.registry.rules import ANY, Stages, current, rollback_target
 
 router = APIRouter(tags=["models"], route_class=GuardedRoute)
 
@@ -39,26 +43,47 @@ class StageMoveRequest(Body):
     why: Annotated[Sentence, Field(examples=["shadow verdict PASS"])] = ""
 
 
+class ModelDocument(Answer):
+    """A model with its versions, oldest first; `stages` by environment, in numbers of versions."""
+
+    name: str
+    created_ms: int
+    stages: dict[str, Stages]
+    versions: list[VersionDocument]
+
+
+class StageLedger(Answer):
+    """Every stage move of a model in all environments, oldest first."""
+
+    moves: list[StageMove]
+
+
+class RollbackTarget(Answer):
+    """The version that a rollback restores; `replaces` is Production now, `policy` what was pushed for the former."""
+
+    version: int
+    model_id: int
+    replaces: int | None
+    policy: ScalingPolicy | None
+
+
 @router.get("/models/{model}")
-def show_model(model: ModelName, manager: Manager) -> dict[str, Any]:
+def show_model(model: ModelName, manager: Manager) -> ModelDocument:
     registered = manager.registry.model(model)
     moves = manager.registry.ledger(model)
     environments = {"local", *(move.environment for move in moves)}
-    return {
-        "name": registered.name,
-        "created_ms": registered.created_ms,
-        "stages": {
-            name: {"production": current(moves, name).production, "staging": current(moves, name).staging}
-            for name in sorted(environments)
-        },
-        "versions": [version_document(manager, version, moves) for version in manager.registry.versions(model)],
-    }
+    return ModelDocument(
+        name=registered.name,
+        created_ms=registered.created_ms,
+        stages={name: current(moves, name) for name in sorted(environments)},
+        versions=[version_document(manager, version, moves) for version in manager.registry.versions(model)],
+    )
 
 
 @router.get("/models/{model}/stages/{stage}")
 def show_stage(
     model: ModelName, stage: Literal["Staging", "Production"], manager: Manager, environment: Environment = "local"
-) -> dict[str, Any]:
+) -> VersionDocument:
     """The version that is in a stage of an environment."""
     moves = manager.registry.ledger(model)
     number = getattr(current(moves, environment), stage.lower())
@@ -68,8 +93,8 @@ def show_stage(
 
 
 @router.get("/models/{model}/ledger")
-def show_ledger(model: ModelName, manager: Manager) -> dict[str, list[StageMove]]:
-    return {"moves": manager.registry.ledger(model)}
+def show_ledger(model: ModelName, manager: Manager) -> StageLedger:
+    return StageLedger(moves=manager.registry.ledger(model))
 
 
 @router.post("/models/{model}/stage-moves", status_code=201)
@@ -92,14 +117,13 @@ def move_stage(model: ModelName, wanted: StageMoveRequest, manager: Manager) -> 
 
 
 @router.get("/models/{model}/rollback-target")
-def show_rollback_target(model: ModelName, manager: Manager, environment: Environment = "local") -> dict[str, Any]:
+def show_rollback_target(model: ModelName, manager: Manager, environment: Environment = "local") -> RollbackTarget:
     """The former Production version, with the scaling policy that was pushed for it (and so its hardware option)."""
     moves = manager.registry.ledger(model)
     version = manager.registry.version(model, rollback_target(moves, environment))
-    pushed = manager.registry.evidence(version.model_id, "PushAutoscaling")
-    return {
-        "version": version.version,
-        "model_id": version.model_id,
-        "replaces": current(moves, environment).production,
-        "policy": pushed[0].document if pushed else None,
-    }
+    return RollbackTarget(
+        version=version.version,
+        model_id=version.model_id,
+        replaces=current(moves, environment).production,
+        policy=pushed_policy(manager, version.model_id),
+    )

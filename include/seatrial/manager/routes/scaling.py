@@ -6,12 +6,16 @@ from fastapi import APIRouter
 
 from seatrial.autoscale.derive import ScalingPolicy
 from seatrial.errors import Conflict, NotFound, Refused
+from seatrial.manager.composition import InferenceManager
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import Body, Environment, Manager, ModelName, RunId
 from seatrial.registry.entities import ModelVersion
 from seatrial.registry.rules import current
 
 router = APIRouter(tags=["scaling"], route_class=GuardedRoute)
+
+
+PUSHED = "PushAutoscaling"
 
 
 class PolicyRequest(Body):
@@ -41,9 +45,7 @@ def push(model: ModelName, wanted: PolicyRequest, manager: Manager) -> ScalingPo
             measured=policy.option.name,
             running=found,
         )
-    manager.registry.add_evidence(
-        version.model_id, "PushAutoscaling", "policy", wanted.run, policy.model_dump(mode="json")
-    )
+    manager.registry.add_evidence(version.model_id, PUSHED, "policy", wanted.run, policy.model_dump(mode="json"))
     return policy
 
 
@@ -67,7 +69,13 @@ def show(model: ModelName, manager: Manager, environment: Environment = "local")
     production = current(manager.registry.ledger(model), environment).production
     if production is None:
         raise NotFound(f"{model!r} has no Production version in {environment!r}")
-    pushed = manager.registry.evidence(manager.registry.version(model, production).model_id, "PushAutoscaling")
-    if not pushed:
+    policy = pushed_policy(manager, manager.registry.version(model, production).model_id)
+    if policy is None:
         raise NotFound(f"no scaling policy was pushed for {model}@{production}")
-    return ScalingPolicy.model_validate(pushed[0].document)
+    return policy
+
+
+def pushed_policy(manager: InferenceManager, model_id: int) -> ScalingPolicy | None:
+    """The policy that was pushed last for a version. Only `push` writes evidence of this kind."""
+    pushed = manager.registry.evidence(model_id, PUSHED)
+    return ScalingPolicy.model_validate(pushed[0].document) if pushed else None

@@ -7,22 +7,25 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from seatrial.errors import NotFound
+from seatrial.errors import NotFound, Refused
 from seatrial.formats.check import CheckReport
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.registration import keep_upload
 from seatrial.manager.routes.common import (
     PLAIN,
+    Answer,
     Body,
     Manager,
     ModelId,
     ModelName,
     RunId,
+    VersionDocument,
     VersionNumber,
     Word,
     upload_folder,
     version_document,
 )
+from seatrial.manager.routes.scaling import PUSHED
 from seatrial.registry.entities import Evidence
 
 router = APIRouter(tags=["versions"], route_class=GuardedRoute)
@@ -43,8 +46,21 @@ class EvidenceRequest(Body):
     document: dict[str, Any]
 
 
+class Registered(Answer):
+    """`created` is false for files that were registered before."""
+
+    version: VersionDocument
+    created: bool
+
+
+class EvidenceList(Answer):
+    """Newest first."""
+
+    evidence: list[Evidence]
+
+
 @router.post("/models/{model}/versions", status_code=201)
-def register(model: ModelName, wanted: Registration, manager: Manager, response: Response) -> dict[str, Any]:
+def register(model: ModelName, wanted: Registration, manager: Manager, response: Response) -> Registered:
     """Copy the upload's files into the artifact store and register them; the same files again are the same version."""
     digest = keep_upload(manager, model, upload_folder(manager, wanted.upload), wanted.report)
     version, created = manager.registry.register(
@@ -59,16 +75,16 @@ def register(model: ModelName, wanted: Registration, manager: Manager, response:
         version.model_id, "CheckFormat", "report", wanted.run, wanted.report.model_dump(mode="json")
     )
     response.status_code = 201 if created else 200
-    return {"version": version_document(manager, version), "created": created}
+    return Registered(version=version_document(manager, version), created=created)
 
 
 @router.get("/models/{model}/versions/{number}")
-def show_version(model: ModelName, number: VersionNumber, manager: Manager) -> dict[str, Any]:
+def show_version(model: ModelName, number: VersionNumber, manager: Manager) -> VersionDocument:
     return version_document(manager, manager.registry.version(model, number))
 
 
 @router.get("/versions/{model_id}")
-def show_by_id(model_id: ModelId, manager: Manager) -> dict[str, Any]:
+def show_by_id(model_id: ModelId, manager: Manager) -> VersionDocument:
     return version_document(manager, manager.registry.by_id(model_id))
 
 
@@ -83,6 +99,8 @@ def read_file(model_id: ModelId, path: str, manager: Manager) -> Response:
 @router.post("/versions/{model_id}/evidence", status_code=201)
 def add_evidence(model_id: ModelId, wanted: EvidenceRequest, manager: Manager) -> Evidence:
     """Keep one document. The same kind, run and key again replaces it: a retried step tells the truth once."""
+    if wanted.kind == PUSHED:
+        raise Refused(f"kind: {PUSHED} is written by PUT /models/…/scaling-policy only", field="kind", value=PUSHED)
     manager.registry.by_id(model_id)
     return manager.registry.add_evidence(model_id, wanted.kind, wanted.key, wanted.run, wanted.document)
 
@@ -90,6 +108,6 @@ def add_evidence(model_id: ModelId, wanted: EvidenceRequest, manager: Manager) -
 @router.get("/versions/{model_id}/evidence")
 def show_evidence(
     model_id: ModelId, manager: Manager, kind: Annotated[str, Query(max_length=63)] | None = None
-) -> dict[str, list[Evidence]]:
+) -> EvidenceList:
     manager.registry.by_id(model_id)
-    return {"evidence": manager.registry.evidence(model_id, kind)}
+    return EvidenceList(evidence=manager.registry.evidence(model_id, kind))
