@@ -18,16 +18,21 @@ import httpx
 import pytest
 
 from seatrial.formats.check import check_upload
+from seatrial.steps.check_format import check_format
+from seatrial.steps.run import Run
 from seatrial.waiting import Deadline, wait_until
+from tests.managers import environ_of, managers
 
 ROOT = Path(__file__).parents[2]
 MLFLOW = ROOT / ".venv-mlflow" / "bin" / "python"
+EXAMPLES = Path(os.environ.get("SEATRIAL_EXAMPLES", ROOT / ".seatrial" / "examples"))
+SAVED_MODEL = EXAMPLES / "basic_pitch" / "saved_models" / "icassp_2022" / "nmp"
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path) -> Command:
     environ = {**os.environ, "SEATRIAL_HOME": str(tmp_path / "home")}
 
     def command(*arguments: str, python: Path = MLFLOW) -> subprocess.CompletedProcess[str]:
@@ -43,10 +48,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     return _log(f"sqlite:///{folder / 'mlflow.db'}", folder)
 
 
-def _log(address: str, folder: Path) -> str:
+def _log(address: str, folder: Path, script: str = "mlflow_models.py", *arguments: str | Path) -> str:
     environ = {**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true"}
-    script = ROOT / "tests" / "standins" / "mlflow_models.py"
-    done = subprocess.run([MLFLOW, script, address], cwd=folder, env=environ, capture_output=True, check=False)
+    command = [MLFLOW, ROOT / "tests" / "standins" / script, address, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     return address
 
@@ -84,7 +89,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_database_becomes_uploads_that_pass_the_check_and_a_second_call_changes_nothing(
-    database: str, run: Run, tmp_path: Path
+    database: str, run: Command, tmp_path: Path
 ) -> None:
     uploads = tmp_path / "home" / "uploads"
     found = _versions(run(database, "--latency-ms", "50", "--json"))
@@ -106,7 +111,9 @@ def test_a_database_becomes_uploads_that_pass_the_check_and_a_second_call_change
     assert _files(uploads) == before
 
 
-def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(server: str, run: Run, tmp_path: Path) -> None:
+def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(
+    server: str, run: Command, tmp_path: Path
+) -> None:
     planned = _versions(run(server, "--dry-run", "--json"))
     assert not (tmp_path / "home").exists()
     assert "objective" in planned["Tiny Net", 1]["missing"][0]
@@ -118,7 +125,7 @@ def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(server: st
     assert "objective" not in text.partition("name:")[2]
 
 
-def test_a_tracking_directory_is_read_as_it_is(run: Run, tmp_path: Path) -> None:
+def test_a_tracking_directory_is_read_as_it_is(run: Command, tmp_path: Path) -> None:
     tracking = tmp_path / "mlruns"
     _log(str(tracking), tmp_path)
     before = _files(tracking)
@@ -129,7 +136,22 @@ def test_a_tracking_directory_is_read_as_it_is(run: Run, tmp_path: Path) -> None
     assert _files(tracking) == before
 
 
-def test_what_cannot_be_read_is_one_line_that_says_what_to_do(run: Run, tmp_path: Path) -> None:
+def test_a_saved_model_in_each_of_mlflows_layouts_becomes_an_upload_that_a_server_answers(
+    run: Command, tmp_path: Path
+) -> None:
+    source = _log(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, "mlflow_savedmodels.py", SAVED_MODEL)
+    home = tmp_path / "home"
+    found = _versions(run(source, "--to", str(home / "uploads"), "--latency-ms", "150", "--json"))
+    assert [each["missing"] for each in found.values()] == [[]] * 3
+    files = [check_upload(Path(each["folder"])).manifest.model_file for each in found.values()]
+    assert files == ["tf2model", "data/model", "tfmodel"]
+    with managers(environ_of(home)) as [api]:
+        checked = check_format(Run(api, "a test", "ann", Deadline.after(180), print), found["Pitch", 1]["folder"])
+    assert checked["served"]["format"] == "savedmodel"
+    assert list(checked["sample_names"]) == ["samples/example.npz"]
+
+
+def test_what_cannot_be_read_is_one_line_that_says_what_to_do(run: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for source, says in (
         (str(tmp_path / "empty"), "no folder models/"),
@@ -146,7 +168,7 @@ def test_what_cannot_be_read_is_one_line_that_says_what_to_do(run: Run, tmp_path
     assert not (tmp_path / "none.db").exists()
 
 
-def test_a_server_that_is_away_is_told_as_such(run: Run) -> None:
+def test_a_server_that_is_away_is_told_as_such(run: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     done = run(f"http://127.0.0.1:{port}")

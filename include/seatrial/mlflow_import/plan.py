@@ -127,13 +127,14 @@ def typed(text: str) -> str | int | float | bool:
 
 def _model_file(record: VersionRecord) -> tuple[Format, str] | None:
     """Its format with the ONNX file or the SavedModel folder, or None when it is neither."""
-    named = _dict(_dict(record.mlmodel.get("flavors")).get("onnx")).get("data")
+    flavors = _dict(record.mlmodel.get("flavors"))
+    named = _dict(flavors.get("onnx")).get("data")
     if isinstance(named, str) and named in record.files and not path_flaw(named):
         return "onnx", named
     folders = [str(PurePosixPath(path).parent) for path in record.files if PurePosixPath(path).name == SAVED_MODEL]
-    if len(folders) == 1 and folders[0] != "." and not path_flaw(folders[0]):
-        return "savedmodel", folders[0]
-    return None
+    said = _dict(flavors.get("tensorflow")).get("saved_model_dir")  # Keras' layout does not say it
+    folder = said if said in folders else folders[0] if len(folders) == 1 else "."
+    return None if folder == "." or path_flaw(folder) else ("savedmodel", folder)
 
 
 def _why_skipped(record: VersionRecord) -> str:

@@ -135,6 +135,15 @@ def test_a_saved_model_is_found_by_its_file_and_copied_whole() -> None:
     assert found.copied == files[1:3]
 
 
+def test_of_two_saved_models_the_one_that_the_flavor_names_is_taken() -> None:
+    files = ("MLmodel", "code/old/saved_model.pb", "tf2model/saved_model.pb")
+    [named] = plan([record(mlmodel={"flavors": {"tensorflow": {"saved_model_dir": "tf2model"}}}, files=files)])
+    assert (named.manifest["model_file"], named.copied) == ("tf2model", files[2:])
+    for said in ("not/there", "..", ["tf2model"], None):
+        [unclear] = plan([record(mlmodel={"flavors": {"tensorflow": {"saved_model_dir": said}}}, files=files)])
+        assert "neither ONNX nor a SavedModel" in unclear.skipped
+
+
 def test_versions_go_in_their_order_and_later_ones_are_noted() -> None:
     found = plan([record(10), record(9, aliases=("champion",)), record(2)])
     assert [each.folder for each in found] == [f"mlflow-pitch-v{number:04d}" for number in (2, 9, 10)]
