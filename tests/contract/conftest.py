@@ -58,8 +58,14 @@ def listening(app: FastAPI) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Called]:
     """`tiny`@1 is registered and in Staging; nothing is deployed."""
-    home = tmp_path_factory.mktemp("home")
-    settings = Settings.read({"SEATRIAL_HOME": str(home)})
+    with calling(tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+@contextmanager
+def calling(home: Path, **environ: str) -> Iterator[Called]:
+    """A manager with `tiny`@1 in Staging; `environ` are settings beside its home."""
+    settings = Settings.read({"SEATRIAL_HOME": str(home), **environ})
     manager = InferenceManager.assemble(settings)
     app = build_app(manager, Tokens(TokenFile(home), "the home's own"))
     upload = write_upload(home / "uploads" / "first", description="twice the input", user="ann")

@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     from schemathesis.checks import not_a_server_error
     from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-SERVERS = ("/trial-servers", "/deployment")  # they would start real ones
+SERVERS = ("/trial-servers", "/deployment")  # they would start real ones: test_server_routes.py
 OPERATIONS = sorted((method, PREFIX + path) for method, path in NEEDED if not any(part in path for part in SERVERS))
 
 

@@ -17,6 +17,7 @@ pytest.importorskip("ml_metadata", reason="the manager runs in its own environme
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import SeatrialError
 from seatrial.formats.check import check_upload
+from seatrial.manager.discovery import DiscoveryDocument
 from seatrial.settings import Settings
 from seatrial.waiting import Deadline, wait_until
 from tests.models import tiny_sample, write_upload
@@ -100,6 +101,13 @@ def test_status_shows_the_manager_the_model_and_its_ready_server(seatrial: Seatr
     assert "Inference Manager" in shown
     assert "tiny@1 on cpu-1x1: ready, 1 of 1 replica(s) ready" in shown
     assert document(seatrial("status", "tiny", "--json"))["models"][0]["production"] == 1
+
+
+def test_what_discovery_answers_is_what_the_api_declares(manager: ManagerAPI, served: int) -> None:
+    found = manager.discovery(None, 0)
+    assert found is not None
+    version = DiscoveryDocument.model_validate(found[0]).models["tiny"].environments["local"].versions["1"]
+    assert (version.model_id, len(version.endpoints)) == (served, 1)
 
 
 def test_models_and_show_tell_where_a_version_is_and_what_is_known_of_it(seatrial: Seatrial, served: int) -> None:

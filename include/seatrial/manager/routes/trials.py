@@ -26,6 +26,11 @@ TrialId = Annotated[str, InPath(max_length=100, description="A trial server's id
 router = APIRouter(tags=["trial servers"], route_class=GuardedRoute)
 
 
+Lease = Annotated[
+    float, Field(ge=1, le=3600, description="Seconds until the server is removed, unless the lease is renewed.")
+]  # not less: it would be removed while it is being started
+
+
 class TrialRequest(Body):
     """A trial of an upload (its folder, files verified by digest) or of a registered version (its model id)."""
 
@@ -33,12 +38,12 @@ class TrialRequest(Body):
     option: HardwareOption
     upload: Annotated[str, Field(max_length=4096, pattern=PLAIN)] | None = None
     model_id: Annotated[int, Field(ge=1, le=HIGHEST_ID)] | None = None
-    lease_s: float = Field(60.0, gt=0, le=3600)
+    lease_s: Lease = 60.0
     purpose: Word
 
 
 class LeaseRequest(Body):
-    lease_s: float = Field(60.0, gt=0, le=3600)
+    lease_s: Lease = 60.0
 
 
 @router.post("/trial-servers", status_code=201)
