@@ -9,6 +9,7 @@ HOME_DIR ?= $(CURDIR)/.seatrial
 TOOLS := .venv-tools/bin
 UV := $(TOOLS)/uv
 EXAMPLES := .seatrial/examples
+HDFS_JARS := build/hdfs-jars
 SOURCES := include operators dags plugins quickstart benchmarks tests
 
 .PHONY: help
@@ -35,13 +36,17 @@ format: .venv-tools/.ready ## format and fix what can be fixed
 	$(TOOLS)/ruff check --fix $(SOURCES)
 
 .PHONY: test
-test: setup .venv-mlflow/.ready $(EXAMPLES)/.ready test-unit ## everything, real parts included (Airflow, ml-metadata, Triton, MLflow)
+test: setup .venv-mlflow/.ready $(EXAMPLES)/.ready $(HDFS_JARS)/.ready test-unit ## everything, real parts included (Airflow, ml-metadata, Triton, MLflow, HDFS)
 	.venv-airflow/bin/python -m pytest tests/unit tests/airflow --ignore=tests/unit/registry --ignore=tests/unit/manager -q
 	SEATRIAL_EXAMPLES="$(CURDIR)/$(EXAMPLES)" .venv-manager/bin/python -m pytest tests/contract tests/integration tests/e2e -q
 
 .PHONY: test-unit
 test-unit: .venv-manager/.ready ## the pure halves, in seconds
 	.venv-manager/bin/python -m pytest tests/unit -q
+
+.PHONY: test-hdfs
+test-hdfs: .venv-manager/.ready $(HDFS_JARS)/.ready ## the storage contract and the artifact store, on folders and on a real HDFS
+	.venv-manager/bin/python -m pytest tests/contract/test_storage.py tests/contract/test_artifact_store.py tests/integration/test_hdfs.py -q
 
 .PHONY: bench-registry
 bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow beside it (11 min)
@@ -57,7 +62,7 @@ lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pypro
 
 .PHONY: clean
 clean: ## remove the environments and all state
-	rm -rf .venv-airflow .venv-manager .venv-mlflow .venv-tools .seatrial
+	rm -rf .venv-airflow .venv-manager .venv-mlflow .venv-tools .seatrial $(HDFS_JARS)
 
 .venv-tools/.ready: requirements-tools.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Seatrial needs Python 3.11: install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -83,6 +88,10 @@ clean: ## remove the environments and all state
 .venv-mlflow/.ready: benchmarks/requirements-mlflow.txt .venv-tools/.ready
 	$(UV) venv -q --clear --python "$(PYTHON)" .venv-mlflow
 	$(UV) pip sync -q --python .venv-mlflow --require-hashes benchmarks/requirements-mlflow.txt
+	@touch $@
+
+$(HDFS_JARS)/.ready: tests/hdfs/pom.xml
+	tests/hdfs/fetch_jars "$(CURDIR)/$(HDFS_JARS)"
 	@touch $@
 
 $(EXAMPLES)/.ready: requirements-examples.txt .venv-tools/.ready
