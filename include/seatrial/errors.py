@@ -4,6 +4,7 @@
     ├── Refused                 the input is wrong: correct it, trying again unchanged is useless
     │   ├── TooLarge            the request's body passes a limit
     │   ├── UploadRefused       a file of an upload: names file, field, value and limit
+    │   ├── WrongBytes          what was to be stored has another digest than was said
     │   └── BadInput            a tensor of a request: names layer, what was expected, what came
     ├── NotFound                the thing is not there: check the name
     │   ├── NoSuchModel
@@ -66,6 +67,10 @@ class UploadRefused(Refused):
             f" (limit: {limit})" if limit is not None else ""
         )
         super().__init__(message, reason=reason, file=file, field=field, value=shown, limit=limit)
+
+
+class WrongBytes(Refused):
+    code = "wrong-bytes"
 
 
 class BadInput(Refused):

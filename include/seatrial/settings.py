@@ -20,6 +20,10 @@ class Settings:
                                                 by its owner only
     uploads            SEATRIAL_UPLOADS         the watched upload folder; default `<home>/uploads`
     registry           SEATRIAL_REGISTRY        ml-metadata store; default `sqlite:///<home>/manager/registry.sqlite`
+    artifacts          SEATRIAL_ARTIFACTS       artifact store: `file:///folder` or `hdfs://[user@]namenode:9870/folder`,
+                                                with the port of the NameNode's HTTP; default `<home>/artifacts`
+    hdfs_token         SEATRIAL_HDFS_TOKEN_FILE file with a delegation token for HDFS, read anew for each question;
+                                                default: none, HDFS is told the user's name
     options_file       SEATRIAL_OPTIONS         YAML list of hardware options; default: what this machine has
     triton             SEATRIAL_TRITON          folder with bin/tritonserver and backends/; default: the one inside the
                                                 nvidia-pytriton package, a real server with the python backend only
@@ -34,6 +38,8 @@ class Settings:
     token: str | None
     uploads: Path
     registry: str
+    artifacts: str
+    hdfs_token: Path | None
     options_file: Path | None
     triton: Path | None
     settle_s: float
@@ -49,16 +55,13 @@ class Settings:
             token=env.get("SEATRIAL_TOKEN") or _text(home / "token"),
             uploads=Path(env.get("SEATRIAL_UPLOADS", home / "uploads")).absolute(),
             registry=env.get("SEATRIAL_REGISTRY", f"sqlite:///{home / 'manager' / 'registry.sqlite'}"),
+            artifacts=env.get("SEATRIAL_ARTIFACTS") or (home / "artifacts").as_uri(),
+            hdfs_token=_path(env.get("SEATRIAL_HDFS_TOKEN_FILE")),
             options_file=_path(env.get("SEATRIAL_OPTIONS")),
             triton=_path(env.get("SEATRIAL_TRITON")),
             settle_s=float(env.get("SEATRIAL_SETTLE_S", "5")),
             stop_servers=env.get("SEATRIAL_STOP_SERVERS", "") == "1",
         )
-
-    @cached_property
-    def artifacts(self) -> Path:
-        """The artifact store: the registry's files, by digest."""
-        return self.home / "artifacts"
 
     @cached_property
     def servers(self) -> Path:

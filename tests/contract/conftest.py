@@ -1,9 +1,10 @@
-"""A manager on a real registry, called over HTTP: the contract without Inference Servers behind it."""
+"""A manager on a real registry, called over HTTP, without Inference Servers behind it; and a storage of each kind."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from seatrial.manager.composition import InferenceManager
 from seatrial.manager.tokens import TokenFile, Tokens
 from seatrial.settings import Settings
 from tests.models import write_upload
+from tests.storages import Place, folder_place, hdfs_place
 
 
 @dataclass
@@ -92,3 +94,11 @@ def everything(called: Called) -> Any:
         )
         for model in registry.models()
     ]
+
+
+@pytest.fixture(params=["folder", "hdfs"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty storage of each kind."""
+    if request.param == "folder":
+        return folder_place(tmp_path / "storage")
+    return hdfs_place(request.getfixturevalue("hdfs"), f"tests/{uuid.uuid4().hex}")

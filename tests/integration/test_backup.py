@@ -14,6 +14,7 @@ from seatrial.registry import archive
 from seatrial.registry.mlmd_restore import everything
 from seatrial.registry.mlmd_store import Registry
 from seatrial.storage.artifacts import ArtifactStore
+from seatrial.storage.folder import Folder
 from seatrial.storage.local import digest_file
 from tests.integration.conftest import STORES
 from tests.integration.test_archive import fill
@@ -57,7 +58,7 @@ def test_a_restored_registry_answers_as_the_one_that_was_backed_up(
     upload = tmp_path / "upload"
     upload.mkdir()
     (upload / "model.onnx").write_bytes(b"weights")
-    tree = ArtifactStore(old_home / "artifacts").put(upload, {"model.onnx": digest_file(upload / "model.onnx")})
+    tree = ArtifactStore(Folder(old_home / "artifacts")).put(upload, {"model.onnx": digest_file(upload / "model.onnx")})
 
     before = list(archive.write(everything(registry)))
     run(f"{kind} backup", environ)
@@ -66,6 +67,6 @@ def test_a_restored_registry_answers_as_the_one_that_was_backed_up(
 
     restored = Registry(new)
     assert list(archive.write(everything(restored))) == before
-    assert ArtifactStore(new_home / "artifacts").read(tree, "model.onnx") == b"weights"
+    assert ArtifactStore(Folder(new_home / "artifacts")).read(tree, "model.onnx") == b"weights"
     version, made = restored.register("pitch", "e" * 64, served=registry.versions("pitch")[0].served, manifest={})
     assert (version.version, made) == (4, True)

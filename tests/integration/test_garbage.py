@@ -49,7 +49,7 @@ def registered(manager: InferenceManager, name: str) -> ModelVersion:
 
 def age(manager: InferenceManager) -> None:
     then = time.time() - 7200
-    for path in manager.settings.artifacts.rglob("*"):
+    for path in (manager.settings.home / "artifacts").rglob("*"):
         if path.is_file():
             os.utime(path, (then, then))
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+COPY_S = 900.0  # the largest upload, 8 GiB, into an artifact store that takes 10 MB a second
+
 
 class ManagerAPI:
     """Calls may come from many threads. Every method raises the error that the manager's problem document stands for,
@@ -68,9 +70,8 @@ class ManagerAPI:
     # versions, files, evidence
 
     def register(self, model: str, *, upload: str, report: Document, run: str) -> Document:
-        return self._json(
-            "POST", f"/models/{quoted(model)}/versions", json={"upload": upload, "report": report, "run": run}
-        )
+        body = {"upload": upload, "report": report, "run": run}
+        return self._json("POST", f"/models/{quoted(model)}/versions", json=body, timeout=COPY_S)
 
     def version(self, model_id: int) -> Document:
         return self._json("GET", f"/versions/{model_id}")

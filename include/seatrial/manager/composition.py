@@ -21,6 +21,7 @@ from seatrial.serving.mps_daemons import MpsDaemons
 from seatrial.serving.tritonserver import TritonInstallation
 from seatrial.settings import Settings
 from seatrial.storage.artifacts import ArtifactStore
+from seatrial.storage.location import open_storage
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class InferenceManager:
     def assemble(cls, settings: Settings) -> InferenceManager:
         settings.home.mkdir(parents=True, exist_ok=True)
         (settings.home / "manager").mkdir(exist_ok=True)
-        artifacts = ArtifactStore(settings.artifacts)
+        artifacts = ArtifactStore(open_storage(settings.artifacts, "SEATRIAL_ARTIFACTS", settings.hdfs_token))
         installation = TritonInstallation.find(settings.triton, settings.home / "triton")
         options = _options(settings)
         mps = MpsDaemons(settings.home / "mps", options)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
+import io
 import json
-import os
 import re
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
-from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain, UploadRefused
+from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain, UploadRefused, WrongBytes
 from seatrial.storage.garbage import Kind, StoredFile
-from seatrial.storage.local import WRITING, atomic_file, atomic_write, digest_stream
+from seatrial.storage.local import WRITING, atomic_file, digest_stream
 from seatrial.storage.paths import open_beneath, path_flaw
+from seatrial.storage.port import Entry, Storage
+from seatrial.storage.renewal import RenewedFiles
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 CHANGED = "changed while it was being checked"
@@ -36,19 +36,24 @@ def copy_verified(source: Path, sha256: str, target: Path) -> None:
     Raises UploadRefused when the source is gone, is no regular file, or has other bytes than `sha256` says, and
     TryAgain when the copy cannot be written (no space, no right).
     """
-    _copy_beneath(source.parent, source.name, sha256, target)
+    try:
+        with _source(source.parent, source.name, sha256) as original, atomic_file(target) as copy:
+            if digest_stream(original, copy) != sha256:
+                raise UploadRefused(CHANGED, file=source.name, limit=f"SHA-256 {sha256}")
+    except OSError as error:
+        raise TryAgain(f"{source.name} could not be copied to {target.parent}: {error}", file=source.name) from error
 
 
 class ArtifactStore:
-    """A folder with `blobs/<aa>/<digest>` and `trees/<tree digest>.json`. Any number of processes may use it at once.
+    """`blobs/<aa>/<digest>` and `trees/<tree digest>.json` on a storage. Any number of processes may use it at once.
 
-    Every file is written under a temporary name, flushed and renamed; a tree is written after all its blobs. So a
-    process that dies leaves nothing that is believed, and doing the same again completes it. `garbage.collect` removes
-    files that nobody needs: `lock` keeps its last look at a file and a put of the same file apart.
+    A tree is written after all its blobs, and what is there is there whole. So a process that dies leaves nothing that
+    is believed, and doing the same again completes it. `garbage.collect` removes files that nobody needs, beside any
+    number of puts: each put renews every file that it relies on (renewal.py).
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, storage: Storage) -> None:
+        self._storage, self._files = storage, RenewedFiles(storage)
 
     def put(self, folder: Path, files: Mapping[str, str]) -> str:
         """Keep the files of `folder` that `files` names (path → digest) and return the tree digest. Safe to repeat.
@@ -58,120 +63,106 @@ class ArtifactStore:
         """
         _check_listing(files)
         digest = tree_digest(files)
-        while missing := self._renew(digest, files):
+        while missing := {
+            path: sha256 for path, sha256 in sorted(files.items()) if not self._files.renew(_blob(sha256))
+        }:
             for path, sha256 in missing.items():
-                _copy_beneath(folder, path, sha256, self._blob(sha256), mode=0o444)
+                self._keep(folder, path, sha256)
+        if not self._files.renew(_tree(digest)):
+            listing = json.dumps(dict(sorted(files.items()))).encode()
+            self._storage.write(_tree(digest), io.BytesIO(listing), hashlib.sha256(listing).hexdigest())
         return digest
 
     def files(self, tree: str) -> dict[str, str]:
-        """The listing of a tree, path → digest. Raises NotFound."""
+        """The listing of a tree, path → digest, verified. Raises NotFound, and SeatrialError when it is damaged."""
+        text = io.BytesIO()
         try:
-            text = self._tree(tree).read_bytes()
-        except FileNotFoundError as error:
+            self._files.read(_tree(tree), text)
+        except NotFound as error:
             raise NotFound(f"the artifact store has no tree {tree}", tree_digest=tree) from error
         try:
-            found: dict[str, str] = json.loads(text)
-        except ValueError as error:
-            raise SeatrialError(f"the artifact store's listing {tree} is damaged", tree_digest=tree) from error
-        return found
+            found: dict[str, str] = json.loads(text.getvalue())
+            if tree_digest(found) == tree:
+                return found
+        except (ValueError, TypeError):
+            pass
+        raise SeatrialError(f"the artifact store's listing {tree} is damaged", tree_digest=tree)
 
     def copy_to(self, files: Mapping[str, str], folder: Path) -> None:
         """Copy kept files into `folder` under their paths, verified. Files that are there already are replaced.
 
-        Raises NotFound for a digest that the store lacks, SeatrialError when a kept file is damaged.
+        Raises NotFound for a digest that the store lacks, SeatrialError when a kept file is damaged, TryAgain when the
+        copy cannot be written (no space, no right).
         """
         _check_listing(files)
         for path, sha256 in sorted(files.items()):
-            blob = self._blob(sha256)
-            if not blob.exists():
-                raise NotFound(f"the artifact store has no file {sha256} ({path})", file=path)
             try:
-                copy_verified(blob, sha256, folder / path)
-            except UploadRefused as error:
-                raise SeatrialError(f"the artifact store's file {sha256} ({path}) is damaged", file=path) from error
+                with atomic_file(folder / path) as copy:
+                    self._read_file(path, sha256, copy)
+            except OSError as error:
+                raise TryAgain(f"{path} could not be copied to {folder}: {error}", file=path) from error
 
     def read(self, tree: str, path: str) -> bytes:
         """The bytes of one file of a tree, verified. Raises NotFound, and SeatrialError when it is damaged."""
         sha256 = self.files(tree).get(path)
         if sha256 is None:
             raise NotFound(f"the tree {tree} has no file {path!r}", file=path)
-        try:
-            data = self._blob(sha256).read_bytes()
-        except FileNotFoundError as error:
-            raise NotFound(f"the artifact store has no file {sha256} ({path})", file=path) from error
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise SeatrialError(f"the artifact store's file {sha256} ({path}) is damaged", file=path)
-        return data
+        data = io.BytesIO()
+        self._read_file(path, sha256, data)
+        return data.getvalue()
 
     def stored(self) -> list[StoredFile]:
         """Every file of the store; ones that are no part of it are left out."""
-        now, found = time.time(), []
-        for path in (*self._root.glob("trees/*"), *self._root.glob("blobs/*/*")):
-            kind, name = _kind(path)
-            with suppress(FileNotFoundError):
-                status = path.stat()
-                if kind is not None:
-                    found.append(StoredFile(kind, name, status.st_size, now - status.st_mtime))
-        return found
+        shards = [f"blobs/{shard.name}" for shard in self._storage.entries("blobs") if shard.is_folder]
+        found = [_stored(folder, entry) for folder in ("trees", *shards) for entry in self._storage.entries(folder)]
+        return [one for one in found if one is not None]
 
     def remove(self, kind: Kind, name: str, older_than_s: float) -> bool:
         """Remove one file unless somebody has put it anew meanwhile. Whether it was removed."""
-        if kind == "temporary":
-            found = [*self._root.glob(f"trees/{name}"), *self._root.glob(f"blobs/*/{name}")]
-        else:
-            found = [self._tree(name) if kind == "tree" else self._blob(name)]
-        removed = False
-        with self._locked(fcntl.LOCK_EX):
-            for path in found:
-                with suppress(FileNotFoundError):
-                    if time.time() - path.stat().st_mtime > older_than_s:
-                        path.unlink()
-                        removed = True
-        return removed
+        return self._files.remove(PLACES[kind](name), older_than_s)
 
-    def _renew(self, digest: str, files: Mapping[str, str]) -> dict[str, str]:
-        """Make what is there young again; the files that are not (path → digest). With none missing, the tree is kept.
+    def put_all_back(self) -> None:
+        """Put back what a collection that died, or works at this moment, has taken aside."""
+        self._files.put_all_back()
 
-        One step for `remove`, which waits: either it finds all of it young, or this finds what it has taken.
-        """
-        with self._locked(fcntl.LOCK_SH):
-            missing = {path: sha256 for path, sha256 in sorted(files.items()) if not _touched(self._blob(sha256))}
-            tree = self._tree(digest)
-            if not missing and not _touched(tree):
-                atomic_write(tree, json.dumps(dict(sorted(files.items()))).encode())
-        return missing
+    def _keep(self, folder: Path, path: str, sha256: str) -> None:
+        with _source(folder, path, sha256) as source:
+            try:
+                self._storage.write(_blob(sha256), source, sha256)
+            except WrongBytes as error:
+                raise UploadRefused(CHANGED, file=path, limit=f"SHA-256 {sha256}") from error
 
-    @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
-        self._root.mkdir(parents=True, exist_ok=True)
-        with (self._root / "lock").open("w") as lock:
-            fcntl.flock(lock, how)
-            yield
-
-    def _blob(self, sha256: str) -> Path:
-        return self._root / "blobs" / sha256[:2] / sha256
-
-    def _tree(self, digest: str) -> Path:
-        if not DIGEST.fullmatch(digest):
-            raise Refused(f"tree digest: {digest[:80]!r} is not a SHA-256 digest (limit: 64 hex digits)")
-        return self._root / "trees" / f"{digest}.json"
+    def _read_file(self, path: str, sha256: str, into: BinaryIO) -> None:
+        try:
+            found = self._files.read(_blob(sha256), into)
+        except NotFound as error:
+            raise NotFound(f"the artifact store has no file {sha256} ({path})", file=path) from error
+        if found != sha256:
+            raise SeatrialError(f"the artifact store's file {sha256} ({path}) is damaged", file=path)
 
 
-def _touched(path: Path) -> bool:
-    """Whether it is there, and then young."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    return True
+def _blob(sha256: str) -> str:
+    return f"blobs/{sha256[:2]}/{sha256}"
 
 
-def _kind(path: Path) -> tuple[Kind | None, str]:
-    if path.name.startswith(WRITING):
-        return "temporary", path.name
-    if path.parent.name == "trees":
-        return ("tree" if path.suffix == ".json" and DIGEST.fullmatch(path.stem) else None), path.stem
-    return ("file" if DIGEST.fullmatch(path.name) else None), path.name
+def _tree(digest: str) -> str:
+    if not DIGEST.fullmatch(digest):
+        raise Refused(f"tree digest: {digest[:80]!r} is not a SHA-256 digest (limit: 64 hex digits)")
+    return f"trees/{digest}.json"
+
+
+PLACES: Mapping[Kind, Callable[[str], str]] = {"file": _blob, "tree": _tree, "temporary": str}
+"""The path of a file of each kind; a temporary one is named by its path."""
+
+
+def _stored(folder: str, entry: Entry) -> StoredFile | None:
+    kind: Kind = "tree" if folder == "trees" else "file"
+    name = entry.name.removesuffix(".json") if kind == "tree" else entry.name
+    if entry.name.startswith(WRITING):
+        kind, name = "temporary", f"{folder}/{entry.name}"
+    elif not DIGEST.fullmatch(name) or PLACES[kind](name) != f"{folder}/{entry.name}":
+        return None
+    return StoredFile(kind, name, entry.bytes, entry.age_s)
 
 
 def _check_listing(files: Mapping[str, str]) -> None:
@@ -187,14 +178,8 @@ def _check_listing(files: Mapping[str, str]) -> None:
                 raise Refused(f"file listing: {str(parent)!r} is named as a file and as the folder of {path!r}")
 
 
-def _copy_beneath(folder: Path, path: str, sha256: str, target: Path, mode: int = 0o644) -> None:
+def _source(folder: Path, path: str, sha256: str) -> BinaryIO:
     try:
-        source = open_beneath(folder, path)
+        return open_beneath(folder, path)
     except OSError as error:
         raise UploadRefused(CHANGED, file=path, value=str(error), limit=f"SHA-256 {sha256}") from error
-    try:
-        with source, atomic_file(target, mode) as copy:
-            if digest_stream(source, copy) != sha256:
-                raise UploadRefused(CHANGED, file=path, limit=f"SHA-256 {sha256}")
-    except OSError as error:
-        raise TryAgain(f"{path} could not be copied to {target.parent}: {error}", file=path) from error

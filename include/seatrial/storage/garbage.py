@@ -18,7 +18,7 @@ Kind = Literal["tree", "file", "temporary"]
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of the store. `name` is its digest, or a temporary file's name; `age_s` seconds since its last put."""
+    """One file of the store. `name` is its digest, or a temporary file's path; `age_s` seconds since its last put."""
 
     kind: Kind
     name: str
@@ -62,8 +62,9 @@ def collect(
     """What was removed, or would be. Safe beside any number of puts, registrations and other collections.
 
     `needed` is asked after the store was listed, so that what was registered meanwhile counts; and every file is
-    looked at again, under the store's lock, before it goes. Cut off, it has removed some; the next one goes on.
+    taken aside and looked at again before it goes. Cut off, it has removed some; the next one goes on.
     """
+    store.put_all_back()
     stored = store.stored()
     doomed = garbage(stored, needed(), store.files, grace_s)
     return [one for one in doomed if dry_run or store.remove(one.kind, one.name, grace_s)]

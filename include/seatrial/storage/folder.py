@@ -1,0 +1,111 @@
+"""The storage port on a folder of this machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain, WrongBytes
+from seatrial.storage.local import atomic_file, digest_stream
+from seatrial.storage.paths import open_beneath
+from seatrial.storage.port import Entry, checked
+
+ERRORS: Mapping[int, type[SeatrialError]] = {
+    errno.ENOENT: NotFound,
+    errno.EEXIST: Refused,
+    errno.EISDIR: Refused,
+    errno.ENAMETOOLONG: Refused,
+    errno.ENOTDIR: Refused,
+}
+"""Every other one is trouble of the machine: TryAgain."""
+
+
+class Folder:
+    """A `Storage`. The folder is made with the first file. Reading follows no symbolic link below it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def write(self, path: str, source: BinaryIO, sha256: str) -> None:
+        with _told(path), atomic_file(self._at(path), mode=0o444) as file:
+            source.seek(0)
+            found = digest_stream(source, file)
+            if found != sha256:
+                raise WrongBytes(f"{path}: the bytes have SHA-256 {found}, not {sha256}", file=path)
+
+    def read(self, path: str, into: BinaryIO) -> str:
+        if not self._at(path).is_file():
+            raise NotFound(f"no file {path}", file=path)
+        with _told(path), open_beneath(self._root, path) as file:
+            return digest_stream(file, into)
+
+    def look(self, path: str) -> Entry | None:
+        return _entry(self._at(path))
+
+    def touch(self, path: str) -> bool:
+        at = self._at(path)
+        with _told(path):
+            while at.exists():
+                try:
+                    with at.open("rb") as file:
+                        os.utime(file.fileno())
+                        if os.path.samestat(at.stat(), os.fstat(file.fileno())):
+                            return True  # still its name: it was touched before any renaming that is yet to come
+                except FileNotFoundError:
+                    continue
+        return False
+
+    def entries(self, folder: str) -> list[Entry]:
+        at = self._at(folder) if folder else self._root
+        with _told(folder):
+            try:
+                found = [_entry(path) for path in at.iterdir()]
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        return [entry for entry in found if entry]
+
+    def rename(self, source: str, target: str) -> bool:
+        to = self._at(target)
+        with _told(target):
+            to.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._at(source).replace(to)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return True
+
+    def remove(self, path: str) -> bool:
+        with _told(path):
+            try:
+                self._at(path).unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return True
+
+    def _at(self, path: str) -> Path:
+        return self._root / checked(path)
+
+
+def _entry(path: Path) -> Entry | None:
+    with _told(path.name):
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return Entry(path.name, stat.S_ISDIR(status.st_mode), status.st_size, time.time() - status.st_mtime)
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """The errors of the operating system as the port's."""
+    try:
+        yield
+    except OSError as error:
+        kind = ERRORS.get(error.errno or 0, TryAgain)
+        raise kind(f"{path}: {error.strerror or error}", file=path) from error

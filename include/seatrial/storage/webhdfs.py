@@ -1,0 +1,130 @@
+"""The storage port on HDFS, over its REST interface. Nothing else in Seatrial talks to HDFS."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from seatrial.errors import NotFound, SeatrialError, TryAgain, WrongBytes
+from seatrial.storage.local import CHUNK, WRITING
+from seatrial.storage.location import HdfsFolder
+from seatrial.storage.port import Entry, checked
+from seatrial.storage.webhdfs_answers import Passing, entry
+from seatrial.storage.webhdfs_http import PATIENCE_S, HdfsHttp
+
+
+class WebHdfs:
+    """A `Storage`. Calls may come from many threads.
+
+    A PUT that was cut off is a whole, shorter file on HDFS, and nothing tells it apart. So each file is written under
+    a temporary name, read back, and renamed when its digest is right.
+    """
+
+    def __init__(self, folder: HdfsFolder, token_file: Path | None = None, *, patience_s: float = PATIENCE_S) -> None:
+        self._http = HdfsHttp(folder, token_file, patience_s)
+
+    def write(self, path: str, source: BinaryIO, sha256: str) -> None:
+        temporary = str(PurePosixPath(checked(path)).with_name(WRITING + secrets.token_hex(8)))
+        try:
+            self._http.persist(lambda: self._send(temporary, source, sha256))
+            if not self._rename(temporary, path) and self.look(path) is None:
+                raise NotFound(f"{self._http.where(path)}: not there after its renaming")
+        except BaseException as error:
+            with suppress(SeatrialError, Passing):
+                self._http.ask("DELETE", temporary, "DELETE")
+            if isinstance(error, NotFound | OSError):  # the temporary file went away, or the source cannot be read
+                raise TryAgain(f"{path} could not be written to HDFS: {error}", file=path) from error
+            raise
+
+    def read(self, path: str, into: BinaryIO) -> str:
+        found = self.look(path)
+        if found is None or found.is_folder:
+            raise NotFound(f"{self._http.where(path)}: no such file", file=path)
+        digest, done = hashlib.sha256(), 0
+
+        def rest() -> None:
+            nonlocal done
+            for piece in self._pieces(path, done) if done < found.bytes else ():
+                into.write(piece)
+                digest.update(piece)
+                done += len(piece)
+            if done < found.bytes:
+                raise Passing(f"{self._http.where(path)}: cut off after {done} of {found.bytes} bytes")
+
+        self._http.persist(rest)
+        return digest.hexdigest()
+
+    def look(self, path: str) -> Entry | None:
+        try:
+            answer = self._call("GET", checked(path), "GETFILESTATUS")
+        except NotFound:
+            return None
+        return entry({**answer["FileStatus"], "pathSuffix": PurePosixPath(path).name}, self._http.now_s())
+
+    def touch(self, path: str) -> bool:
+        if not self._http.knows_time:
+            self.look(path)
+        try:
+            self._call("PUT", checked(path), "SETTIMES", modificationtime=int(self._http.now_s() * 1000))
+        except NotFound:
+            return False
+        return True
+
+    def entries(self, folder: str) -> list[Entry]:
+        try:
+            answer = self._call("GET", checked(folder) if folder else "", "LISTSTATUS")
+        except NotFound:
+            return []
+        found = [entry(status, self._http.now_s()) for status in answer["FileStatuses"]["FileStatus"]]
+        return [one for one in found if one.name]  # a file answers with itself, without a name
+
+    def rename(self, source: str, target: str) -> bool:
+        parent = str(PurePosixPath(checked(target)).parent)
+        self._call("PUT", "" if parent == "." else parent, "MKDIRS")
+        return self._rename(checked(source), target)
+
+    def remove(self, path: str) -> bool:
+        return bool(self._call("DELETE", checked(path), "DELETE")["boolean"])
+
+    def _send(self, temporary: str, source: BinaryIO, sha256: str) -> None:
+        """Write the temporary file and read it back: the DataNode's 201 does not say what it got."""
+        digest = hashlib.sha256()
+
+        def pieces() -> Iterator[bytes]:
+            while piece := source.read(CHUNK):
+                digest.update(piece)
+                yield piece
+
+        source.seek(0)
+        location = self._http.ask("PUT", temporary, "CREATE", overwrite="true", noredirect="true")["Location"]
+        self._http.send(location, pieces(), temporary)
+        if digest.hexdigest() != sha256:
+            raise WrongBytes(f"{temporary}: the bytes have SHA-256 {digest.hexdigest()}, not {sha256}")
+        if self.read(temporary, _Nowhere()) != sha256:
+            raise Passing(f"{self._http.where(temporary)}: HDFS kept other bytes than were sent")
+
+    def _pieces(self, path: str, offset: int) -> Iterator[bytes]:
+        location = self._http.ask("GET", path, "OPEN", offset=offset, noredirect="true")["Location"]
+        return self._http.receive(location, path)
+
+    def _rename(self, source: str, target: str) -> bool:
+        """Without `renameoptions` the answer to an existing target would be a false with status 200."""
+        destination = "/" + self._http.full(target)
+        try:
+            self._call("PUT", source, "RENAME", destination=destination, renameoptions="overwrite")
+        except NotFound:
+            return False
+        return True
+
+    def _call(self, method: str, path: str, operation: str, **parameters: str | int) -> dict[str, Any]:
+        return self._http.persist(lambda: self._http.ask(method, path, operation, **parameters))
+
+
+class _Nowhere(io.BytesIO):
+    def write(self, data: Any) -> int:
+        return len(data)

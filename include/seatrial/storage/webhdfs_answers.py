@@ -1,0 +1,88 @@
+"""What WebHDFS answers, as values and errors (pure). Every IOException is a 403: its name tells what it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain
+from seatrial.storage.port import Entry
+
+
+class Passing(Exception):
+    """It passes within seconds: a NameNode or DataNode is starting, or a connection was cut. Asked again at once."""
+
+
+PASSING = frozenset(
+    {
+        "ConnectException",
+        "EOFException",  # the first call through a DataNode after its NameNode was restarted
+        "NoRouteToHostException",
+        "RetriableException",
+        "SafeModeException",
+        "SocketException",
+        "SocketTimeoutException",
+        "StandbyException",
+    }
+)
+PASSING_MESSAGES = ("Failed to find datanode", "could only be written to 0 of")
+
+ERRORS: Mapping[str, type[SeatrialError]] = {
+    "FileNotFoundException": NotFound,
+    "InvalidPathException": Refused,
+    "ParentNotDirectoryException": Refused,
+    "PathComponentTooLongException": Refused,
+    # who runs this must mend these; no caller can
+    "AccessControlException": SeatrialError,
+    "AuthorizationException": SeatrialError,
+    "IllegalArgumentException": SeatrialError,
+    "InvalidToken": SeatrialError,
+    "SecurityException": SeatrialError,
+    "UnsupportedOperationException": SeatrialError,
+}
+"""By the name of the RemoteException. Every other one is trouble of the cluster: TryAgain."""
+
+
+def failure(status: int, text: str, asked: str) -> SeatrialError | Passing:
+    """The error that an answer other than 2xx stands for. `asked` says of whom, and what."""
+    found = _remote_exception(text)
+    if found is None:
+        return _from_another(status, text, asked)
+    name, message = found
+    said = f"{asked}: {name}: {message}"
+    if name in PASSING or any(part in message for part in PASSING_MESSAGES):
+        return Passing(said)
+    return ERRORS.get(name, TryAgain)(said)
+
+
+def document(text: str, asked: str) -> dict[str, Any]:
+    """A good answer's JSON object; some are empty."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise SeatrialError(f"{asked}: {text.strip()[:200]!r}, which is not WebHDFS's form")
+    return found
+
+
+def entry(status: Mapping[str, Any], now_s: float) -> Entry:
+    """A FileStatus; `now_s` is the NameNode's clock in seconds since 1970."""
+    age_s = now_s - status["modificationTime"] / 1000
+    return Entry(status["pathSuffix"], status["type"] == "DIRECTORY", status["length"], age_s)
+
+
+def _remote_exception(text: str) -> tuple[str, str] | None:
+    """Name and first line of the message; stack traces follow it."""
+    try:
+        remote = json.loads(text)["RemoteException"]
+        return str(remote["exception"]), str(remote["message"]).partition("\n")[0][:500]
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _from_another(status: int, text: str, asked: str) -> SeatrialError | Passing:
+    """Something before HDFS answers in another form: a proxy, the login of a secure cluster, another port of Hadoop."""
+    said = f"{asked}: status {status}, {text.strip()[:200]!r}, which is not WebHDFS's form"
+    return Passing(said) if status in (502, 503, 504) else SeatrialError(said)

@@ -1,0 +1,137 @@
+"""HTTP with HDFS: questions to the NameNode, bytes to and from DataNodes, each asked again while a failure passes."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from seatrial.errors import DeadlineExceeded, SeatrialError, TryAgain
+from seatrial.storage.local import CHUNK
+from seatrial.storage.location import HdfsFolder
+from seatrial.storage.webhdfs_answers import Passing, document, failure
+from seatrial.waiting import Deadline, wait_until
+
+PATIENCE_S = 10.0
+"""How long one call asks again while HDFS restarts or is in safe mode. Callers of the manager wait 30 s."""
+
+NAMENODE = httpx.Timeout(10.0, connect=5.0)
+DATANODE = httpx.Timeout(30.0, connect=5.0)
+"""Seconds without a byte. A DataNode that ends a file waits for the disks of all its replicas."""
+
+T = TypeVar("T")
+
+
+class HdfsHttp:
+    """Calls may come from many threads. Paths are relative to the folder.
+
+    `ask`, `send` and `receive` try once and raise Passing for what passes; `persist` is what tries again. `token_file`
+    holds a delegation token and is read for each question, so that it can be renewed; without one the folder's user is
+    named, which a cluster with Kerberos does not believe.
+    """
+
+    def __init__(self, folder: HdfsFolder, token_file: Path | None, patience_s: float = PATIENCE_S) -> None:
+        self._folder, self._token_file, self._patience_s = folder, token_file, patience_s
+        self._turn = 0
+        self._ahead_s: float | None = None
+        nothing_kept = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._http = httpx.Client(
+            cookies=nothing_kept,
+            headers={"Accept-Encoding": "identity"},
+            limits=httpx.Limits(max_keepalive_connections=0),  # none is stale after a restart, none is left to close
+            trust_env=False,  # a proxy is meant for the web, and would see the token
+        )
+
+    def ask(self, method: str, path: str, operation: str, **parameters: str | int) -> dict[str, Any]:
+        """The NameNode's answer. Names of parameters are lower case: Hadoop 3.5 ignores others without a word."""
+        namenode = self._folder.namenodes[self._turn % len(self._folder.namenodes)]
+        url = f"http://{namenode}/webhdfs/v1/{quote(self.full(path))}"
+        query = {"op": operation, **parameters, **self._who()}
+        with self._translated(path):
+            answer = self._http.request(method, url, params=query, timeout=NAMENODE)
+        if dates := answer.headers.get_list("Date"):
+            self._ahead_s = parsedate_to_datetime(dates[0]).timestamp() - time.time()
+        self._good(answer, path)
+        return document(answer.text, self.where(path))
+
+    def send(self, location: str, pieces: Iterable[bytes], path: str) -> None:
+        with self._translated(path):
+            self._good(self._http.put(location, content=pieces, timeout=DATANODE), path)
+
+    def receive(self, location: str, path: str) -> Iterator[bytes]:
+        with self._translated(path), self._http.stream("GET", location, timeout=DATANODE) as answer:
+            if not answer.is_success:
+                answer.read()
+            self._good(answer, path)
+            yield from answer.iter_raw(CHUNK)
+
+    def persist(self, act: Callable[[], T]) -> T:
+        """The answer of `act`, tried again while its failure is a passing one and patience lasts; then TryAgain."""
+        failures: list[Passing] = []
+
+        def once() -> tuple[T] | None:
+            try:
+                return (act(),)
+            except Passing as error:
+                failures.append(error)
+                self._turn += 1  # another NameNode, if there is one
+                return None
+
+        try:
+            return (once() or wait_until(once, Deadline.after(self._patience_s), "HDFS", first_s=0.05))[0]
+        except DeadlineExceeded:
+            raise TryAgain(str(failures[-1])) from failures[-1]
+
+    def now_s(self) -> float:
+        """The NameNode's clock, once it has answered: ages must not depend on which machine asks."""
+        return time.time() + (self._ahead_s or 0.0)
+
+    @property
+    def knows_time(self) -> bool:
+        return self._ahead_s is not None
+
+    def full(self, path: str) -> str:
+        """The path below HDFS's root, without the first slash."""
+        return f"{self._folder.path}/{path}".rstrip("/")
+
+    def where(self, path: str) -> str:
+        return f"HDFS at {','.join(self._folder.namenodes)}: /{self.full(path)}"
+
+    def _who(self) -> dict[str, str]:
+        if self._token_file is None:
+            return {"user.name": self._folder.user}
+        try:
+            return {"delegation": self._token_file.read_text().strip()}
+        except OSError as error:
+            raise SeatrialError(f"HDFS token file {self._token_file}: {error.strerror or error}") from error
+
+    def _good(self, answer: httpx.Response, path: str) -> None:
+        if not answer.is_success:
+            raise failure(answer.status_code, answer.text, self.where(path))
+
+    @contextmanager
+    def _translated(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TransportError as error:
+            raise Passing(f"{self.where(path)}: {str(error) or type(error).__name__}") from error
+
+
+class _WithoutTokens(logging.Filter):
+    """httpx logs whole URLs, and WebHDFS takes a delegation token nowhere else."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = re.sub(r"(delegation=)[^&\s\"']+", r"\1…", record.getMessage()), ()
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutTokens())

@@ -1,0 +1,222 @@
+"""What every storage keeps to, on folders and on a real HDFS."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from seatrial.errors import NotFound, Refused, TryAgain, WrongBytes
+from seatrial.storage.local import CHUNK, WRITING
+from tests.storages import Place
+
+ODD = "a b+%20#?&;=*[ü/x"
+HOSTILE = ["/etc/passwd", "../out", "a/../../out", "a//b", "", "a/", "a\0b", "a\nb", "a\\b", "x" * 600]
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def put(place: Place, path: str, data: bytes) -> None:
+    place.storage.write(path, io.BytesIO(data), digest(data))
+
+
+class Watched(io.BytesIO):
+    """Calls `act` once, after the first piece was read."""
+
+    def __init__(self, data: bytes, act: Callable[[], object]) -> None:
+        super().__init__(data)
+        self._act: Callable[[], object] | None = act
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() and self._act:
+            act, self._act = self._act, None
+            act()
+        return super().read(size)
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK, 3 * CHUNK + 1])
+@pytest.mark.parametrize("path", ["a", "deep/er/a", ODD, f"{'n' * 200}/b"])
+def test_what_was_written_is_read_with_its_digest(place: Place, path: str, size: int) -> None:
+    data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    put(place, path, data)
+    into = io.BytesIO()
+    assert place.storage.read(path, into) == digest(data)
+    assert into.getvalue() == data
+    found = place.storage.look(path)
+    assert found is not None
+    assert (found.name, found.is_folder, found.bytes) == (path.rpartition("/")[2], False, size)
+    assert abs(found.age_s) < 60
+
+
+def test_a_second_write_replaces_the_first(place: Place) -> None:
+    put(place, "a", b"one, and longer")
+    put(place, "a", b"two")
+    assert place.bytes_of("a") == b"two"
+    assert place.names() == ["a"]
+
+
+def test_bytes_with_another_digest_are_refused_and_nothing_changes(place: Place) -> None:
+    put(place, "d/a", b"one")
+    with pytest.raises(WrongBytes, match=digest(b"two")):
+        place.storage.write("d/a", io.BytesIO(b"two"), digest(b"three"))
+    with pytest.raises(WrongBytes):
+        place.storage.write("d/b", io.BytesIO(b"two"), digest(b"three"))
+    assert place.names("d") == ["a"]
+    assert place.bytes_of("d/a") == b"one"
+
+
+def test_readers_see_the_former_file_until_the_new_one_is_whole(place: Place) -> None:
+    seen: list[bytes | None] = []
+
+    def look() -> None:
+        seen.append(place.bytes_of("d/a"))
+        assert place.storage.look("d/b") is None
+
+    put(place, "d/a", b"one")
+    data = b"two" * CHUNK
+    place.storage.write("d/a", Watched(data, look), digest(data))
+    place.storage.write("d/b", Watched(data, lambda: seen.append(place.bytes_of("d/a"))), digest(data))
+    assert seen == [b"one", data]
+
+
+def test_a_source_that_fails_half_way_leaves_no_file_under_the_name(place: Place) -> None:
+    def fail() -> None:
+        raise OSError("the disk of the upload is gone")
+
+    data = b"x" * (3 * CHUNK)
+    with pytest.raises(TryAgain, match="disk of the upload"):
+        place.storage.write("d/a", Watched(data, fail), digest(data))
+    assert place.storage.look("d/a") is None
+    assert all(name.startswith(WRITING) for name in place.names("d"))  # HDFS may make it after it was removed
+
+
+WRITER = """
+import io, sys
+from seatrial.storage.location import open_storage
+
+class Endless(io.BytesIO):
+    def read(self, size=-1):
+        print("reading", flush=True)
+        if self.tell() >= 2 * size:
+            sys.stdin.read()
+        return super().read(size)
+
+open_storage(sys.argv[1], "test").write("d/a", Endless(b"x" * 5_000_000), "0" * 64)
+"""
+
+
+def test_a_writer_that_is_killed_half_way_leaves_no_file_under_the_name(place: Place) -> None:
+    command = [sys.executable, "-c", WRITER, place.url]
+    with subprocess.Popen(
+        command, env={"PYTHONPATH": ":".join(sys.path)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        for _ in range(3):
+            assert writer.stdout.readline() == b"reading\n"
+        writer.send_signal(signal.SIGKILL)
+    assert place.storage.look("d/a") is None
+    assert all(name.startswith(WRITING) for name in place.names("d"))
+    put(place, "d/a", b"whole")
+    assert place.bytes_of("d/a") == b"whole"
+
+
+def test_what_is_not_there_is_not_found(place: Place) -> None:
+    put(place, "d/a", b"one")
+    with pytest.raises(NotFound):
+        place.storage.read("d", io.BytesIO())
+    assert place.storage.entries("no") == place.storage.entries("d/a") == []
+    assert place.storage.look("d/a/no") is None
+    for path in ("no", "d/no", "no/no"):
+        with pytest.raises(NotFound):
+            place.storage.read(path, io.BytesIO())
+        assert place.storage.look(path) is None
+        assert not place.storage.touch(path)
+        assert not place.storage.rename(path, "d/b")
+        assert not place.storage.remove(path)
+
+
+def test_a_file_is_no_folder_and_a_name_has_a_longest_length(place: Place) -> None:
+    put(place, "a", b"one")
+    for path in ("a/b", "n" * 300):
+        with pytest.raises(Refused):
+            put(place, path, b"two")
+    assert place.names() == ["a"]
+
+
+def test_entries_are_the_files_and_folders_of_one_folder(place: Place) -> None:
+    assert place.storage.entries("") == []
+    for path in ("top", "d/a", "d/deeper/b", "d/c d"):
+        put(place, path, path.encode())
+    assert place.names() == ["d", "top"]
+    found = {entry.name: (entry.is_folder, entry.bytes) for entry in place.storage.entries("d") if not entry.is_folder}
+    assert found == {"a": (False, 3), "c d": (False, 5)}
+    assert [entry.name for entry in place.storage.entries("d") if entry.is_folder] == ["deeper"]
+
+
+def test_a_touch_makes_young_and_a_renaming_keeps_the_age(place: Place) -> None:
+    for name in ("a", "b"):
+        put(place, name, name.encode())
+    place.age(7200)
+    assert place.storage.touch("b")
+    ages = {entry.name: entry.age_s for entry in place.storage.entries("")}
+    assert ages["a"] > 7100
+    assert abs(ages["b"]) < 60
+    assert place.storage.rename("a", "new/folder/a")
+    moved = place.storage.look("new/folder/a")
+    assert moved is not None
+    assert moved.age_s > 7100
+    assert place.bytes_of("new/folder/a") == b"a"
+    assert place.storage.rename("b", "new/folder/a")
+    assert place.bytes_of("new/folder/a") == b"b"
+    assert place.names() == ["new"]
+
+
+def test_a_removed_file_is_gone(place: Place) -> None:
+    put(place, "d/a", b"one")
+    assert place.storage.remove("d/a")
+    assert place.storage.look("d/a") is None
+    assert not place.storage.remove("d/a")
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_path_leaves_the_storage(place: Place, path: str) -> None:
+    put(place, "a", b"one")
+    storage = place.storage
+    for act in (
+        lambda: put(place, path, b"x"),
+        lambda: storage.read(path, io.BytesIO()),
+        lambda: storage.look(path),
+        lambda: storage.touch(path),
+        lambda: storage.rename("a", path),
+        lambda: storage.rename(path, "b"),
+        lambda: storage.remove(path),
+        *([lambda: storage.entries(path)] if path else []),
+    ):
+        with pytest.raises(Refused):
+            act()
+    assert place.names() == ["a"]
+
+
+def test_racing_writers_of_one_path_leave_one_whole_file(place: Place) -> None:
+    texts = [bytes([letter]) * 300_000 for letter in b"abcdefgh"]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: put(place, "d/a", text), texts))
+    assert place.bytes_of("d/a") in texts
+    assert place.names("d") == ["a"]
+
+
+def test_of_racing_renamings_of_one_file_one_succeeds(place: Place) -> None:
+    for at in range(5):
+        put(place, "a", b"one")
+        with ThreadPoolExecutor(8) as pool:
+            won = list(pool.map(lambda to, at=at: place.storage.rename("a", f"moved/{at}/{to}"), range(8)))
+        assert won.count(True) == 1
+        assert place.names(f"moved/{at}") == [str(won.index(True))]
