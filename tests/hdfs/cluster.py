@@ -92,6 +92,15 @@ class HdfsCluster:
         for process in ended:
             process.wait(60)
 
+    def mend(self) -> None:
+        """Start what is stopped, wake what hangs, and wait until all is ready."""
+        for name in MAIN:
+            if name in self._daemons:
+                self.signal(name, signal.SIGCONT)
+            else:
+                self.start(name)
+        self.wait()
+
     def signal(self, daemon: Daemon, number: signal.Signals) -> None:
         self._daemons[daemon].send_signal(number)
 

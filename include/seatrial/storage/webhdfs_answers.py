@@ -16,6 +16,7 @@ class Passing(Exception):
 
 PASSING = frozenset(
     {
+        "BlockMissingException",
         "ConnectException",
         "EOFException",  # the first call through a DataNode after its NameNode was restarted
         "NoRouteToHostException",
@@ -26,7 +27,11 @@ PASSING = frozenset(
         "StandbyException",
     }
 )
-PASSING_MESSAGES = ("Failed to find datanode", "could only be written to 0 of")
+PASSING_MESSAGES = (  # all of them mere IOExceptions
+    "Failed to find datanode",
+    "No active and not excluded nodes contain this block",
+    "could only be written to 0 of",
+)
 
 ERRORS: Mapping[str, type[SeatrialError]] = {
     "FileNotFoundException": NotFound,

@@ -1,0 +1,308 @@
+"""HDFS in trouble: restarts, a DataNode that dies or hangs, safe mode, no access. A manager with its files there."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+pytest.importorskip("ml_metadata", reason="the manager runs in its own environment only")
+
+from seatrial import InferenceClient
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.client.registry_api import RegistryAPI
+from seatrial.errors import NotFound, SeatrialError, TryAgain
+from seatrial.formats.check import check_upload
+from seatrial.settings import Settings
+from seatrial.storage import webhdfs_http
+from seatrial.storage.local import CHUNK, WRITING
+from seatrial.storage.location import HdfsFolder, parse_location
+from seatrial.storage.webhdfs import WebHdfs
+from seatrial.waiting import Deadline, wait_until
+from tests.hdfs.cluster import SUPERUSER, HdfsCluster, hdfs_cluster
+from tests.managers import environ_of, managers
+from tests.models import write_upload
+
+BIG = b"0123456789abcdef" * (3 * CHUNK // 16)
+IMPATIENT_S, PATIENT_S = 0.2, 90.0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[HdfsCluster]:
+    """An HDFS of this file's own, that its tests may break."""
+    with hdfs_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def broken(cluster: HdfsCluster) -> Iterator[HdfsCluster]:
+    """The same, mended when the test has ended."""
+    yield cluster
+    cluster.mend()
+
+
+@pytest.fixture
+def folder(cluster: HdfsCluster) -> HdfsFolder:
+    found = parse_location(cluster.url(f"tests/{uuid.uuid4().hex}"), "test")
+    assert isinstance(found, HdfsFolder)
+    return found
+
+
+def write(storage: WebHdfs, path: str, data: bytes = BIG, act: Callable[[], object] | None = None) -> None:
+    """`act` is called once, when the first piece was sent."""
+    storage.write(path, Acting(data, act), hashlib.sha256(data).hexdigest())
+
+
+def read(storage: WebHdfs, path: str) -> bytes:
+    into = io.BytesIO()
+    assert storage.read(path, into) == hashlib.sha256(into.getvalue()).hexdigest()
+    return into.getvalue()
+
+
+class Acting(io.BytesIO):
+    def __init__(self, data: bytes, act: Callable[[], object] | None) -> None:
+        super().__init__(data)
+        self._act = act
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() and self._act:
+            act, self._act = self._act, None
+            act()
+        return super().read(size)
+
+
+class ActingTarget(io.BytesIO):
+    def __init__(self, act: Callable[[], object]) -> None:
+        super().__init__()
+        self._act: Callable[[], object] | None = act
+
+    def write(self, data: Any, /) -> int:
+        if self._act:
+            act, self._act = self._act, None
+            act()
+        return super().write(data)
+
+
+def restart(cluster: HdfsCluster, daemon: Any) -> None:
+    cluster.stop(daemon, how=signal.SIGKILL)
+    cluster.start(daemon)
+
+
+def test_a_namenode_that_restarts_between_calls_is_not_noticed(broken: HdfsCluster, folder: HdfsFolder) -> None:
+    storage = WebHdfs(folder, patience_s=PATIENT_S)
+    write(storage, "a")
+    for call in (
+        lambda: read(storage, "a"),  # the first call through a DataNode after it is answered with an EOFException
+        lambda: write(storage, "b"),
+        lambda: storage.rename("a", "c"),
+    ):
+        restart(broken, "NameNode")
+        call()
+    assert read(storage, "b") == read(storage, "c") == BIG
+
+
+def test_a_namenode_that_stays_away_is_a_matter_of_trying_again(broken: HdfsCluster, folder: HdfsFolder) -> None:
+    storage = WebHdfs(folder, patience_s=IMPATIENT_S)
+    write(storage, "a")
+    broken.stop("NameNode")
+    for call in (
+        lambda: write(storage, "b"),
+        lambda: read(storage, "a"),
+        lambda: storage.look("a"),
+        lambda: storage.touch("a"),
+        lambda: storage.entries(""),
+        lambda: storage.rename("a", "b"),
+        lambda: storage.remove("a"),
+    ):
+        with pytest.raises(TryAgain, match="HDFS"):
+            call()
+    broken.start("NameNode")
+    broken.wait()
+    assert [entry.name for entry in WebHdfs(folder).entries("")] == ["a"]
+
+
+def test_a_namenode_killed_in_the_middle_of_a_write_delays_it(broken: HdfsCluster, folder: HdfsFolder) -> None:
+    storage = WebHdfs(folder, patience_s=PATIENT_S)
+    write(storage, "a", act=lambda: restart(broken, "NameNode"))
+    assert read(storage, "a") == BIG
+    assert [entry.name for entry in storage.entries("") if not entry.name.startswith(WRITING)] == ["a"]
+
+
+def test_a_datanode_killed_in_the_middle_of_a_write_delays_it(broken: HdfsCluster, folder: HdfsFolder) -> None:
+    storage = WebHdfs(folder, patience_s=PATIENT_S)
+    write(storage, "a", act=lambda: restart(broken, "DataNode"))
+    assert read(storage, "a") == BIG
+
+
+def test_a_write_without_datanodes_leaves_no_file_and_can_be_repeated(broken: HdfsCluster, folder: HdfsFolder) -> None:
+    storage = WebHdfs(folder, patience_s=IMPATIENT_S)
+    with pytest.raises(TryAgain):
+        write(storage, "a", act=lambda: broken.stop("DataNode", how=signal.SIGKILL))
+    assert storage.look("a") is None
+    broken.start("DataNode")
+    broken.wait()
+    write(storage, "a")
+    assert read(storage, "a") == BIG
+
+
+def test_a_datanode_killed_in_the_middle_of_a_read_is_read_on_from_there(
+    broken: HdfsCluster, folder: HdfsFolder
+) -> None:
+    storage, data = WebHdfs(folder, patience_s=PATIENT_S), BIG * 8
+    write(storage, "a", data)
+    into = ActingTarget(lambda: restart(broken, "DataNode"))
+    assert storage.read("a", into) == hashlib.sha256(data).hexdigest()
+    assert into.getvalue() == data
+
+
+def test_a_datanode_that_hangs_is_a_matter_of_trying_again(
+    broken: HdfsCluster, folder: HdfsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = WebHdfs(folder, patience_s=IMPATIENT_S)
+    write(storage, "a")
+    monkeypatch.setattr(webhdfs_http, "DATANODE", httpx.Timeout(0.5))
+    broken.signal("DataNode", signal.SIGSTOP)
+    for call in (lambda: read(storage, "a"), lambda: write(storage, "b")):
+        with pytest.raises(TryAgain, match="timed out"):
+            call()
+    assert storage.look("a") is not None
+
+
+def test_safe_mode_reads_refuses_writes_and_heals(cluster: HdfsCluster, folder: HdfsFolder) -> None:
+    impatient, patient = WebHdfs(folder, patience_s=IMPATIENT_S), WebHdfs(folder, patience_s=PATIENT_S)
+    write(impatient, "a")
+    cluster.admin("-safemode", "enter")
+    leave = threading.Thread(target=cluster.admin, args=("-safemode", "leave"))
+    try:
+        assert read(impatient, "a") == BIG
+        for call in (lambda: write(impatient, "b"), lambda: impatient.touch("a"), lambda: impatient.rename("a", "c")):
+            with pytest.raises(TryAgain, match="SafeModeException"):
+                call()
+    finally:
+        leave.start()
+    write(patient, "b")
+    leave.join()
+    assert read(impatient, "b") == BIG
+
+
+def test_no_access_is_told_at_once_and_names_user_and_path(cluster: HdfsCluster, folder: HdfsFolder) -> None:
+    write(WebHdfs(folder), "a")
+    stranger = WebHdfs(HdfsFolder(folder.namenodes, folder.path, "alice"), patience_s=PATIENT_S)
+    for call in (lambda: write(stranger, "b"), lambda: stranger.touch("a"), lambda: stranger.remove("a")):
+        with pytest.raises(SeatrialError, match=f"user=alice.*{folder.path}") as raised:
+            call()
+        assert raised.type is SeatrialError
+    assert read(stranger, "a") == BIG
+
+
+def test_the_port_of_hadoops_own_protocol_is_told_apart(cluster: HdfsCluster) -> None:
+    storage = WebHdfs(HdfsFolder((cluster.rpc_address,), "a", SUPERUSER))
+    with pytest.raises(SeatrialError, match="not the correct port"):
+        storage.look("b")
+
+
+def test_the_next_namenode_is_asked_when_one_does_not_answer(folder: HdfsFolder) -> None:
+    storage = WebHdfs(HdfsFolder(("127.0.0.1:1", *folder.namenodes), folder.path, folder.user))
+    write(storage, "a")
+    assert read(storage, "a") == BIG
+
+
+@pytest.mark.parametrize("ahead_s", [-86400.0, 86400.0])
+def test_ages_do_not_depend_on_the_clock_of_this_machine(
+    folder: HdfsFolder, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    write(WebHdfs(folder), "a")
+    real = webhdfs_http.time.time
+    with monkeypatch.context() as patch:
+        patch.setattr(webhdfs_http.time, "time", lambda: real() + ahead_s)
+        wrong = WebHdfs(folder)
+        assert wrong.touch("a")
+        found = [wrong.look("a"), *wrong.entries("")]
+    found.append(WebHdfs(folder).look("a"))
+    assert all(entry is not None and abs(entry.age_s) < 60 for entry in found)
+
+
+def test_a_token_is_read_anew_each_time_and_never_logged(
+    folder: HdfsFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The cluster has no Kerberos, so it asks for no token: this shows that one is sent in place of the user's name."""
+    path = tmp_path / "token"
+    storage = WebHdfs(folder, path)
+    with pytest.raises(SeatrialError, match=str(path)):
+        storage.look("a")
+    path.write_text("s3cr3t-t0k3n\n")
+    with caplog.at_level(logging.DEBUG), pytest.raises(SeatrialError, match="Permission denied: user=nobody") as raised:
+        write(storage, "a")
+    assert "delegation=…" in caplog.text
+    assert "s3cr3t" not in caplog.text + str(raised.value)
+
+
+@pytest.fixture
+def environ(cluster: HdfsCluster, tmp_path: Path) -> dict[str, str]:
+    url = cluster.url(f"tests/{uuid.uuid4().hex}")
+    return environ_of(tmp_path, SEATRIAL_ARTIFACTS=url)
+
+
+def register(api: ManagerAPI, upload: Path) -> dict[str, Any]:
+    report = check_upload(upload).model_dump(mode="json")
+    return dict(api.register("tiny", upload=str(upload), report=report, run="r")["version"])
+
+
+def deployed(api: ManagerAPI, model_id: int) -> bool:
+    deployment = api.deployment(model_id)
+    assert not any(replica["state"] == "failed" for replica in deployment["replicas"]), deployment
+    return bool(deployment["state"] == "ready")
+
+
+def test_a_manager_keeps_a_model_on_hdfs_and_serves_it_also_while_hdfs_is_away(
+    broken: HdfsCluster, environ: dict[str, str], tmp_path: Path
+) -> None:
+    upload = write_upload(tmp_path / "uploads" / "1", scale=3.0)
+    with managers(environ) as [api]:
+        version = register(api, upload)
+        assert not (tmp_path / "artifacts").exists()
+        api.want_deployment(version["model_id"], option={"name": "cpu-1x1", "cores": 1, "threads": 1}, replicas=1)
+        wait_until(lambda: deployed(api, version["model_id"]), Deadline.after(120), "the model is ready")
+        settings = Settings.read(environ)
+        with InferenceClient(settings.manager_url, settings.token) as client:
+            x = np.ones((1, 4), np.float32)
+            assert np.allclose(client.infer(version["model_id"], x=x)["y"], 3.0)
+            broken.stop("NameNode")
+            assert np.allclose(client.infer(version["model_id"], x=x)["y"], 3.0)
+        with httpx.Client(headers={"Authorization": f"Bearer {settings.token}"}, trust_env=False) as http:
+            url = f"{settings.manager_url}/v1/versions/{version['model_id']}/files/model.onnx"
+            answer = http.get(url, timeout=60)
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:seatrial:try-again")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert api.health()["pid"]
+        broken.start("NameNode")
+        broken.wait()
+        assert api.file(version["model_id"], "model.onnx") == (upload / "model.onnx").read_bytes()
+
+
+def test_two_managers_share_the_files_on_one_hdfs(
+    cluster: HdfsCluster, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Each has a registry of its own here, so each one's collection knows nothing of the other's versions."""
+    other = {**environ, "SEATRIAL_HOME": str(tmp_path / "other"), "SEATRIAL_UPLOADS": str(tmp_path / "uploads")}
+    upload = write_upload(tmp_path / "uploads" / "1")
+    with managers(environ, other) as apis:
+        versions = [register(api, upload) for api in apis]
+        for api in apis:
+            settings = Settings.read(environ if api is apis[0] else other)
+            with RegistryAPI(settings.manager_url, settings.token) as registry:
+                assert registry.collect_garbage(dry_run=False)["removed"] == []
+        for api, version in zip(apis, versions, strict=True):
+            assert api.file(version["model_id"], "model.onnx") == (upload / "model.onnx").read_bytes()
+            with pytest.raises(NotFound):
+                api.file(version["model_id"], "no.onnx")
