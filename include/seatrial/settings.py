@@ -20,8 +20,9 @@ class Settings:
                                                 by its owner only
     uploads            SEATRIAL_UPLOADS         the watched upload folder; default `<home>/uploads`
     registry           SEATRIAL_REGISTRY        ml-metadata store; default `sqlite:///<home>/manager/registry.sqlite`
-    artifacts          SEATRIAL_ARTIFACTS       artifact store: `file:///folder` or `hdfs://[user@]namenode:9870/folder`,
-                                                with the port of the NameNode's HTTP; default `<home>/artifacts`
+    artifacts          SEATRIAL_ARTIFACTS       artifact store: `file:///folder`, `hdfs://[user@]namenode:9870/folder`
+                                                or `swebhdfs://…:9871/folder` (TLS), with the port of the NameNode's
+                                                HTTP; default `<home>/artifacts`
     hdfs_token         SEATRIAL_HDFS_TOKEN_FILE file with a delegation token for HDFS, read anew for each question;
                                                 default: none, HDFS is told the user's name
     options_file       SEATRIAL_OPTIONS         YAML list of hardware options; default: what this machine has

@@ -27,7 +27,16 @@ MAIN: dict[Daemon, str] = {
     "NameNode": "org.apache.hadoop.hdfs.server.namenode.NameNode",
     "DataNode": "org.apache.hadoop.hdfs.server.datanode.DataNode",
 }
-PORTS = ("NN_RPC", "NN_HTTP", "DN_XFER", "DN_IPC", "DN_HTTP", "DN_PROXY")  # as conf/*.xml names them
+PORTS = (
+    "NN_RPC",
+    "NN_HTTP",
+    "NN_HTTPS",
+    "DN_XFER",
+    "DN_IPC",
+    "DN_HTTP",
+    "DN_HTTPS",
+    "DN_PROXY",
+)  # as conf/*.xml names them
 QUICK_START = (
     "-Xmx96m",
     "-Xss512k",
@@ -56,6 +65,7 @@ class HdfsCluster:
         }
         for part in ("log", "tmp"):
             (folder / part).mkdir()
+        self._make_certificate()
         self.run(MAIN["NameNode"], "-format", "-force", "-nonInteractive")
 
     @property
@@ -67,6 +77,15 @@ class HdfsCluster:
     def rpc_address(self) -> str:
         """Where the NameNode answers Hadoop's own protocol, host:port."""
         return f"127.0.0.1:{self._ports['NN_RPC']}"
+
+    @property
+    def secure_address(self) -> str:
+        """Where the NameNode answers HTTPS, host:port; `certificate` is what to trust then."""
+        return f"127.0.0.1:{self._ports['NN_HTTPS']}"
+
+    @property
+    def certificate(self) -> Path:
+        return self._folder / "certificate.pem"
 
     def url(self, folder: str = "", user: str = SUPERUSER) -> str:
         """A folder on this HDFS as SEATRIAL_ARTIFACTS names it."""
@@ -135,6 +154,12 @@ class HdfsCluster:
             else:
                 then = int(entry["modificationTime"] - seconds * 1000)
                 assert self.rest("PUT", path, "SETTIMES", modificationtime=then).is_success
+
+    def _make_certificate(self) -> None:
+        store = ("-keystore", str(self._folder / "keystore.p12"), "-storepass", "changeit", "-alias", "hdfs")
+        subject = ("-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1", "-keyalg", "EC", "-validity", "2")
+        for arguments in (("-genkeypair", *subject), ("-exportcert", "-rfc", "-file", str(self.certificate))):
+            subprocess.run(["keytool", *arguments, *store], capture_output=True, check=True)
 
     def _ready(self) -> bool:
         for name, process in self._daemons.items():

@@ -6,6 +6,8 @@ import hashlib
 import io
 import logging
 import signal
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,7 +32,7 @@ from seatrial.storage.location import HdfsFolder, parse_location
 from seatrial.storage.webhdfs import WebHdfs
 from seatrial.waiting import Deadline, wait_until
 from tests.hdfs.cluster import SUPERUSER, HdfsCluster, hdfs_cluster
-from tests.managers import environ_of, managers
+from tests.managers import PROGRAM, environ_of, managers
 from tests.models import write_upload
 
 BIG = b"0123456789abcdef" * (3 * CHUNK // 16)
@@ -211,6 +213,17 @@ def test_the_port_of_hadoops_own_protocol_is_told_apart(cluster: HdfsCluster) ->
         storage.look("b")
 
 
+def test_with_tls_only_a_trusted_hdfs_is_talked_to(
+    cluster: HdfsCluster, folder: HdfsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secure = HdfsFolder((cluster.secure_address,), folder.path, folder.user, "https")
+    with pytest.raises(TryAgain, match="CERTIFICATE_VERIFY_FAILED"):
+        write(WebHdfs(secure, patience_s=IMPATIENT_S), "a")
+    monkeypatch.setenv("SSL_CERT_FILE", str(cluster.certificate))
+    write(WebHdfs(secure), "a")
+    assert read(WebHdfs(secure), "a") == read(WebHdfs(folder), "a") == BIG
+
+
 def test_the_next_namenode_is_asked_when_one_does_not_answer(folder: HdfsFolder) -> None:
     storage = WebHdfs(HdfsFolder(("127.0.0.1:1", *folder.namenodes), folder.path, folder.user))
     write(storage, "a")
@@ -245,6 +258,16 @@ def test_a_token_is_read_anew_each_time_and_never_logged(
         write(storage, "a")
     assert "delegation=…" in caplog.text
     assert "s3cr3t" not in caplog.text + str(raised.value)
+
+
+def test_a_manager_ends_with_one_line_about_a_location_that_is_none(tmp_path: Path) -> None:
+    environ = environ_of(tmp_path, SEATRIAL_ARTIFACTS="/srv/artifacts")
+    done = subprocess.run([sys.executable, *PROGRAM], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "seatrial-manager: SEATRIAL_ARTIFACTS: a text without scheme must be file:///absolute/path"
+    )
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.fixture

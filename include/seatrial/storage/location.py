@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import getpass
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from seatrial.errors import Refused
@@ -13,8 +15,9 @@ from seatrial.storage.folder import Folder
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Storage
 
-HTTP_PORT = 9870
-"""dfs.namenode.http-address of Hadoop 3. Not the port of fs.defaultFS (8020), which speaks Hadoop's own protocol."""
+PROTOCOLS: Mapping[str, tuple[Literal["http", "https"], int]] = {"hdfs": ("http", 9870), "swebhdfs": ("https", 9871)}
+"""Scheme → how to talk to HDFS, and the usual port: that of dfs.namenode.http-address or https-address, not the one of
+fs.defaultFS (8020), which speaks Hadoop's own protocol. swebhdfs is Hadoop's own word."""
 
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*[$]?")  # dfs.webhdfs.user.provider.user.pattern
@@ -27,12 +30,14 @@ class HdfsFolder:
     namenodes: tuple[str, ...]
     path: str
     user: str
+    protocol: Literal["http", "https"] = "http"
 
 
 def parse_location(url: str, field: str) -> Path | HdfsFolder:
-    """`file:///absolute/path` or `hdfs://[user@]namenode[:9870][,namenode…]/path`; parts are percent-encoded.
+    """`file:///absolute/path`, `hdfs://[user@]namenode[:9870][,namenode…]/path`, or `swebhdfs://` for TLS (port 9871).
 
-    The default user is the process's own. Raises Refused, naming `field`; a password is never repeated.
+    Parts are percent-encoded. The default user is the process's own. Raises Refused, naming `field` and never a
+    password.
     """
     try:
         parts = urlsplit(url)
@@ -42,15 +47,16 @@ def parse_location(url: str, field: str) -> Path | HdfsFolder:
     if not parts.query and not parts.fragment:
         if parts.scheme == "file" and not parts.netloc and path.strip("/"):
             return Path("/" + path.strip("/"))
-        if parts.scheme == "hdfs" and path.strip("/"):
-            return _hdfs(parts.netloc, path.strip("/"), field)
+        if parts.scheme in PROTOCOLS and path.strip("/"):
+            return _hdfs(parts.scheme, parts.netloc, path.strip("/"), field)
     raise Refused(
-        f"{field}: {parts.scheme[:20]}… is not file:///absolute/path or hdfs://[user@]namenode[:{HTTP_PORT}]/path",
+        f"{field}: {parts.scheme[:20] + '://…' if parts.scheme else 'a text without scheme'} must be"
+        " file:///absolute/path, hdfs://[user@]namenode[:9870]/path or, with TLS, swebhdfs://[user@]namenode[:9871]/path",
         field=field,
     )
 
 
-def _hdfs(authority: str, path: str, field: str) -> HdfsFolder:
+def _hdfs(scheme: str, authority: str, path: str, field: str) -> HdfsFolder:
     login, _, hosts = authority.rpartition("@")
     if ":" in login:
         raise Refused(f"{field}: HDFS takes no password in a URL; a delegation token goes into a file", field=field)
@@ -60,7 +66,8 @@ def _hdfs(authority: str, path: str, field: str) -> HdfsFolder:
     flaw = "has a ':'" if ":" in path else path_flaw(path)
     if flaw:
         raise Refused(f"{field}: the path {path[:80]!r} {flaw}", field=field)
-    return HdfsFolder(tuple(_namenode(host, field) for host in hosts.split(",")), path, user)
+    protocol, port = PROTOCOLS[scheme]
+    return HdfsFolder(tuple(_namenode(host, port, field) for host in hosts.split(",")), path, user, protocol)
 
 
 def _me() -> str:
@@ -70,10 +77,10 @@ def _me() -> str:
         return ""
 
 
-def _namenode(text: str, field: str) -> str:
+def _namenode(text: str, usual_port: int, field: str) -> str:
     try:
         parts = urlsplit(f"//{text}")
-        host, port = parts.hostname or "", parts.port or HTTP_PORT
+        host, port = parts.hostname or "", parts.port or usual_port
     except ValueError:
         host, port = "", 0
     if not _HOST.fullmatch(host):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -49,12 +50,13 @@ class HdfsHttp:
             headers={"Accept-Encoding": "identity"},
             limits=httpx.Limits(max_keepalive_connections=0),  # none is stale after a restart, none is left to close
             trust_env=False,  # a proxy is meant for the web, and would see the token
+            verify=ssl.create_default_context(),  # this machine's authorities, or those in SSL_CERT_FILE
         )
 
     def ask(self, method: str, path: str, operation: str, **parameters: str | int) -> dict[str, Any]:
         """The NameNode's answer. Names of parameters are lower case: Hadoop 3.5 ignores others without a word."""
         namenode = self._folder.namenodes[self._turn % len(self._folder.namenodes)]
-        url = f"http://{namenode}/webhdfs/v1/{quote(self.full(path))}"
+        url = f"{self._folder.protocol}://{namenode}/webhdfs/v1/{quote(self.full(path))}"
         query = {"op": operation, **parameters, **self._who()}
         with self._translated(path):
             answer = self._http.request(method, url, params=query, timeout=NAMENODE)
