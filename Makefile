@@ -91,7 +91,7 @@ clean: ## remove the environments and all state
 	@touch $@
 
 $(HDFS_JARS)/.ready: tests/hdfs/pom.xml
-	tests/hdfs/fetch_jars "$(CURDIR)/$(HDFS_JARS)"
+	"$(PYTHON)" -m tests.hdfs.jars "$(CURDIR)/$(HDFS_JARS)"
 	@touch $@
 
 $(EXAMPLES)/.ready: requirements-examples.txt .venv-tools/.ready
