@@ -38,7 +38,7 @@ SEATRIAL_HOME/artifacts as well (its files never change: rsync or cp -a at any t
         "an exported file into an empty registry, with the same model ids and times",
         "seatrial import registry.jsonl.gz",
         """Start a manager on a new SEATRIAL_HOME (and, for a database server, a new database), let nobody else write,
-and copy the artifacts folder there. The file is read and checked as a whole before anything is written. If
+and copy the artifact store there. The file is read and checked as a whole before anything is written. If
 the manager is stopped half way, give the same command again: it goes on where it was.""",
     )
     new.add_argument("file", metavar="FILE.jsonl[.gz]")
@@ -64,7 +64,7 @@ def export(arguments: argparse.Namespace) -> Answer:
     except OSError as error:
         raise Refused(f"{target}: {error.strerror or error}", field="file", value=str(target)) from error
     found = {**_counts(end), "file": str(target), "bytes": size}
-    return found, [f"{target}: {_said(found)}, {size} bytes; copy the artifacts folder too: model files are not in it"]
+    return found, [f"{target}: {_said(found)}, {size} bytes; copy the artifact store too: model files are not in it"]
 
 
 def import_(arguments: argparse.Namespace) -> Answer:

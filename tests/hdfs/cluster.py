@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ MAIN: dict[Daemon, str] = {
     "NameNode": "org.apache.hadoop.hdfs.server.namenode.NameNode",
     "DataNode": "org.apache.hadoop.hdfs.server.datanode.DataNode",
 }
+SHELL = "org.apache.hadoop.fs.FsShell"
 PORTS = (
     "NN_RPC",
     "NN_HTTP",
@@ -127,9 +129,12 @@ class HdfsCluster:
         """What `hdfs dfsadmin` prints."""
         return self.run("org.apache.hadoop.hdfs.tools.DFSAdmin", *arguments)
 
-    def shell(self, *arguments: str) -> str:
-        """What `hdfs dfs` prints."""
-        return self.run("org.apache.hadoop.fs.FsShell", *arguments)
+    def client(self, folder: Path) -> dict[str, str]:
+        """The environment in which the command `hdfs dfs …` is Hadoop's own and finds this HDFS; made in `folder`."""
+        command = folder / "hdfs"
+        command.write_text(f'#!/bin/sh\nshift\nexec {shlex.join(self._java(SHELL))} "$@"\n')
+        command.chmod(0o755)
+        return {**self._environ, "PATH": f"{folder}:{os.environ['PATH']}"}
 
     def run(self, main: str, *arguments: str) -> str:
         done = subprocess.run(

@@ -27,11 +27,13 @@ from seatrial.errors import NotFound, SeatrialError, TryAgain
 from seatrial.formats.check import check_upload
 from seatrial.settings import Settings
 from seatrial.storage import webhdfs_http
+from seatrial.storage.artifacts import ArtifactStore
 from seatrial.storage.local import CHUNK, WRITING
-from seatrial.storage.location import HdfsFolder, parse_location
+from seatrial.storage.location import HdfsFolder, open_storage, parse_location
 from seatrial.storage.webhdfs import WebHdfs
 from seatrial.waiting import Deadline, wait_until
 from tests.hdfs.cluster import SUPERUSER, HdfsCluster, hdfs_cluster
+from tests.integration.test_backup import run
 from tests.managers import PROGRAM, environ_of, managers
 from tests.models import write_upload
 
@@ -258,6 +260,23 @@ def test_a_token_is_read_anew_each_time_and_never_logged(
         write(storage, "a")
     assert "delegation=…" in caplog.text
     assert "s3cr3t" not in caplog.text + str(raised.value)
+
+
+def test_a_store_that_hadoops_client_has_backed_up_and_restored_is_the_same(
+    cluster: HdfsCluster, tmp_path: Path
+) -> None:
+    old, new, backup = f"tests/{uuid.uuid4().hex}", f"tests/{uuid.uuid4().hex}/new", tmp_path / "backup"
+    upload = write_upload(tmp_path / "upload")
+    backup.mkdir()
+    files = check_upload(upload).files
+    tree = ArtifactStore(open_storage(cluster.url(old), "test")).put(upload, files)
+    environ = {"OLD_ARTIFACTS": f"/{old}", "NEW_ARTIFACTS": f"/{new}", "BACKUP": str(backup)}
+    for name in ("hdfs backup", "hdfs restore"):
+        run(name, {**cluster.client(tmp_path), **environ})
+    for url in (cluster.url(new), (backup / "artifacts").as_uri()):
+        store = ArtifactStore(open_storage(url, "test"))
+        assert store.files(tree) == files
+        store.copy_to(files, tmp_path / "copy")
 
 
 def test_a_manager_ends_with_one_line_about_a_location_that_is_none(tmp_path: Path) -> None:
