@@ -174,7 +174,8 @@ def test_a_datanode_that_hangs_is_a_matter_of_trying_again(
 ) -> None:
     storage = WebHdfs(folder, patience_s=IMPATIENT_S)
     write(storage, "a")
-    monkeypatch.setattr(webhdfs_http, "DATANODE", httpx.Timeout(0.5))
+    for name in ("ASKING", "SENDING"):
+        monkeypatch.setattr(webhdfs_http, name, httpx.Timeout(1.0))
     broken.signal("DataNode", signal.SIGSTOP)
     for call in (lambda: read(storage, "a"), lambda: write(storage, "b")):
         with pytest.raises(TryAgain, match="timed out"):

@@ -25,9 +25,9 @@ from seatrial.waiting import Deadline, wait_until
 PATIENCE_S = 10.0
 """How long one call asks again while HDFS restarts or is in safe mode. Callers of the manager wait 30 s."""
 
-NAMENODE = httpx.Timeout(10.0, connect=5.0)
-DATANODE = httpx.Timeout(30.0, connect=5.0)
-"""Seconds without a byte. A DataNode that ends a file waits for the disks of all its replicas."""
+ASKING = httpx.Timeout(10.0, connect=5.0)
+SENDING = httpx.Timeout(30.0, connect=5.0)
+"""Seconds without a byte. A DataNode that was sent a file waits for the disks of all its replicas."""
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class HdfsHttp:
         url = f"{self._folder.protocol}://{namenode}/webhdfs/v1/{quote(self.full(path))}"
         query = {"op": operation, **parameters, **self._who()}
         with self._translated(path):
-            answer = self._http.request(method, url, params=query, timeout=NAMENODE)
+            answer = self._http.request(method, url, params=query, timeout=ASKING)
         if dates := answer.headers.get_list("Date"):
             self._ahead_s = parsedate_to_datetime(dates[0]).timestamp() - time.time()
         self._good(answer, path)
@@ -67,10 +67,10 @@ class HdfsHttp:
 
     def send(self, location: str, pieces: Iterable[bytes], path: str) -> None:
         with self._translated(path):
-            self._good(self._http.put(location, content=pieces, timeout=DATANODE), path)
+            self._good(self._http.put(location, content=pieces, timeout=SENDING), path)
 
     def receive(self, location: str, path: str) -> Iterator[bytes]:
-        with self._translated(path), self._http.stream("GET", location, timeout=DATANODE) as answer:
+        with self._translated(path), self._http.stream("GET", location, timeout=ASKING) as answer:
             if not answer.is_success:
                 answer.read()
             self._good(answer, path)
