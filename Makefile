@@ -52,6 +52,10 @@ test-hdfs: .venv-manager/.ready $(HDFS_JARS)/.ready ## the storage contract and 
 bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow beside it (11 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.registry --mlflow .venv-mlflow/bin/python
 
+.PHONY: bench-artifacts
+bench-artifacts: .venv-manager/.ready $(HDFS_JARS)/.ready ## the artifact store on a folder and on a real HDFS: put, copy out, collect
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.artifacts
+
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt

@@ -14,7 +14,7 @@ from seatrial.errors import NotFound, SeatrialError, TryAgain, WrongBytes
 from seatrial.storage.local import CHUNK, WRITING
 from seatrial.storage.location import HdfsFolder
 from seatrial.storage.port import Entry, checked
-from seatrial.storage.webhdfs_answers import Passing, entry
+from seatrial.storage.webhdfs_answers import Answer, Passing, entry
 from seatrial.storage.webhdfs_http import PATIENCE_S, HdfsHttp
 
 
@@ -121,7 +121,7 @@ class WebHdfs:
             return False
         return True
 
-    def _call(self, method: str, path: str, operation: str, **parameters: str | int) -> dict[str, Any]:
+    def _call(self, method: str, path: str, operation: str, **parameters: str | int) -> Answer:
         return self._http.persist(lambda: self._http.ask(method, path, operation, **parameters))
 
 

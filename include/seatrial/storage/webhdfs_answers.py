@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain
@@ -61,15 +62,33 @@ def failure(status: int, text: str, asked: str) -> SeatrialError | Passing:
     return ERRORS.get(name, TryAgain)(said)
 
 
-def document(text: str, asked: str) -> dict[str, Any]:
-    """A good answer's JSON object; some are empty."""
+class Answer(dict[str, Any]):
+    """The JSON object of a good answer. Another server's lacks what is looked up: that is told, not a KeyError."""
+
+    def __init__(self, text: str, asked: str) -> None:
+        """Some answers are empty, and so is their object. Raises SeatrialError for what is no object."""
+        self._text, self._asked = text, asked
+        try:
+            found = json.loads(text or "{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise self._stranger()
+        super().__init__(found)
+
+    def __missing__(self, key: str) -> Any:
+        raise self._stranger()
+
+    def _stranger(self) -> SeatrialError:
+        return SeatrialError(f"{self._asked}: {self._text.strip()[:200]!r}, which is not WebHDFS's form")
+
+
+def clock_s(date: str) -> float | None:
+    """The moment of an HTTP Date header in seconds since 1970; None for another text."""
     try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise SeatrialError(f"{asked}: {text.strip()[:200]!r}, which is not WebHDFS's form")
-    return found
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def entry(status: Mapping[str, Any], now_s: float) -> Entry:

@@ -8,10 +8,9 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -19,7 +18,7 @@ import httpx
 from seatrial.errors import DeadlineExceeded, SeatrialError, TryAgain
 from seatrial.storage.local import CHUNK
 from seatrial.storage.location import HdfsFolder
-from seatrial.storage.webhdfs_answers import Passing, document, failure
+from seatrial.storage.webhdfs_answers import Answer, Passing, clock_s, failure
 from seatrial.waiting import Deadline, wait_until
 
 PATIENCE_S = 10.0
@@ -53,17 +52,18 @@ class HdfsHttp:
             verify=ssl.create_default_context(),  # this machine's authorities, or those in SSL_CERT_FILE
         )
 
-    def ask(self, method: str, path: str, operation: str, **parameters: str | int) -> dict[str, Any]:
+    def ask(self, method: str, path: str, operation: str, **parameters: str | int) -> Answer:
         """The NameNode's answer. Names of parameters are lower case: Hadoop 3.5 ignores others without a word."""
         namenode = self._folder.namenodes[self._turn % len(self._folder.namenodes)]
         url = f"{self._folder.protocol}://{namenode}/webhdfs/v1/{quote(self.full(path))}"
         query = {"op": operation, **parameters, **self._who()}
         with self._translated(path):
             answer = self._http.request(method, url, params=query, timeout=ASKING)
-        if dates := answer.headers.get_list("Date"):
-            self._ahead_s = parsedate_to_datetime(dates[0]).timestamp() - time.time()
+        told_s = clock_s(next(iter(answer.headers.get_list("Date")), ""))
+        if told_s is not None:
+            self._ahead_s = told_s - time.time()
         self._good(answer, path)
-        return document(answer.text, self.where(path))
+        return Answer(answer.text, self.where(path))
 
     def send(self, location: str, pieces: Iterable[bytes], path: str) -> None:
         with self._translated(path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain
 from seatrial.storage.port import Entry
-from seatrial.storage.webhdfs_answers import Passing, document, entry, failure
+from seatrial.storage.webhdfs_answers import Answer, Passing, clock_s, entry, failure
 
 ASKED = "HDFS at nn:9870: /a"
 
@@ -60,14 +60,20 @@ def test_any_answer_is_an_error(status: int, text: str) -> None:
     assert isinstance(failure(status, text, ASKED), SeatrialError | Passing)
 
 
-@pytest.mark.parametrize("text", ["<html>login</html>", "[]", "1", '{"cut off'])
+@pytest.mark.parametrize("text", ["<html>login</html>", "[]", "1", '{"cut off', '{"status": "ok"}'])
 def test_what_is_not_webhdfs_is_told(text: str) -> None:
     with pytest.raises(SeatrialError, match="not WebHDFS's form"):
-        document(text, ASKED)
+        Answer(text, ASKED)["FileStatus"]
 
 
-def test_a_renaming_answers_nothing() -> None:
-    assert document("", ASKED) == {}
+def test_some_answers_are_empty() -> None:
+    assert Answer("", ASKED) == {}
+
+
+@given(st.text())
+def test_any_text_is_a_moment_or_none(date: str) -> None:
+    assert clock_s(date) is None or isinstance(clock_s(date), float)
+    assert clock_s("Thu, 26 Nov 2026 06:32:50 GMT") == 1795674770.0
 
 
 def test_ages_are_by_the_namenodes_clock() -> None:
