@@ -184,6 +184,48 @@ def test_a_datanode_that_hangs_is_a_matter_of_trying_again(
     assert storage.look("a") is not None
 
 
+class HalfSent(WebHdfs):
+    """Something on the way cuts the upload off, and HDFS says 201 to the half."""
+
+    def __init__(self, folder: HdfsFolder) -> None:
+        super().__init__(folder, patience_s=IMPATIENT_S)
+        send = self._http.send
+        self._http.send = lambda location, pieces, path: send(location, [b"".join(pieces)[:10]], path)
+
+
+def test_an_upload_that_was_cut_off_on_its_way_is_noticed(folder: HdfsFolder) -> None:
+    with pytest.raises(TryAgain, match="other bytes than were sent"):
+        write(HalfSent(folder), "a")
+    assert WebHdfs(folder).entries("") == []
+
+
+class AnswerLost(WebHdfs):
+    """HDFS renames, its answer is lost, and the call is made again."""
+
+    def _rename(self, source: str, target: str) -> bool:
+        assert super()._rename(source, target)
+        return super()._rename(source, target)
+
+
+class TemporaryLost(WebHdfs):
+    """The temporary file is removed before it is renamed, as one that is older than a collection's grace."""
+
+    def _rename(self, source: str, target: str) -> bool:
+        assert self.remove(source)
+        return super()._rename(source, target)
+
+
+def test_a_renaming_that_finds_nothing_is_believed_only_when_the_bytes_are_there(folder: HdfsFolder) -> None:
+    for path in ("new", "old"):
+        with pytest.raises(TryAgain, match="could not be written"):
+            write(TemporaryLost(folder), path, b"one")
+        write(AnswerLost(folder), "old", b"zero")
+    assert [entry.name for entry in WebHdfs(folder).entries("")] == ["old"]
+    assert read(WebHdfs(folder), "old") == b"zero"
+    write(AnswerLost(folder), "old", b"one")
+    assert read(WebHdfs(folder), "old") == b"one"
+
+
 def test_safe_mode_reads_refuses_writes_and_heals(cluster: HdfsCluster, folder: HdfsFolder) -> None:
     impatient, patient = WebHdfs(folder, patience_s=IMPATIENT_S), WebHdfs(folder, patience_s=PATIENT_S)
     write(impatient, "a")

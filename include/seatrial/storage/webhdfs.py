@@ -32,8 +32,8 @@ class WebHdfs:
         temporary = str(PurePosixPath(checked(path)).with_name(WRITING + secrets.token_hex(8)))
         try:
             self._http.persist(lambda: self._send(temporary, source, sha256))
-            if not self._rename(temporary, path) and self.look(path) is None:
-                raise NotFound(f"{self._http.where(path)}: not there after its renaming")
+            if not self._rename(temporary, path) and self.read(path, _Nowhere()) != sha256:
+                raise NotFound(f"{self._http.where(temporary)}: not there to be renamed")
         except BaseException as error:
             with suppress(SeatrialError, Passing):
                 self._http.ask("DELETE", temporary, "DELETE")
