@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 import socket
 import threading
 
@@ -45,7 +45,7 @@ class PortPool:
         with self._lock:
             found: list[int] = []
             for _ in range(_TRIES):
-                port = random.choice(PORTS)
+                port = secrets.choice(PORTS)
                 if port not in self._taken and port not in found and _is_free(port):
                     found.append(port)
                 if len(found) == 3:
