@@ -32,6 +32,58 @@ def tiny_onnx(path: Path, scale: float = 2.0) -> Path:
     return path
 
 
+def lookup_onnx(path: Path) -> Path:
+    """Write y[i, j] = table[ids[i, j]] as an ONNX file: `ids` is INT64[-1,-1], `y` is FP32[-1,-1,2], and the table has
+    eight rows: what is asked for beyond them fails when it runs. Returns the path."""
+    from onnx import TensorProto, helper
+
+    table = helper.make_tensor("table", TensorProto.FLOAT, [8, 2], [float(n) for n in range(16)])
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "width"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", "width", 2])
+    return _write_graph(path, [helper.make_node("Gather", ["table", "ids"], ["y"])], [ids], [y], [table])
+
+
+def counting_onnx(path: Path) -> Path:
+    """Write an ONNX file that tells each row how many rows it was run with: `x` and `y` are INT64[-1,1]."""
+    from onnx import TensorProto, helper
+
+    x = helper.make_tensor_value_info("x", TensorProto.INT64, ["batch", 1])
+    y = helper.make_tensor_value_info("y", TensorProto.INT64, ["batch", 1])
+    first = helper.make_tensor("first", TensorProto.INT64, [1], [0])
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "first"], ["rows"]),
+        helper.make_node("Sub", ["x", "x"], ["zero"]),
+        helper.make_node("Add", ["zero", "rows"], ["y"]),
+    ]
+    return _write_graph(path, nodes, [x], [y], [first])
+
+
+def text_onnx(path: Path) -> Path:
+    """Write an ONNX file that answers text with itself (`same`) and with its word's number (`number`): `words` and
+    `same` are BYTES[-1,2], `number` is INT64[-1,2], 7 for "née" and -1 for any other. Returns the path."""
+    from onnx import TensorProto, helper
+
+    words = helper.make_tensor_value_info("words", TensorProto.STRING, ["batch", 2])
+    same = helper.make_tensor_value_info("same", TensorProto.STRING, ["batch", 2])
+    number = helper.make_tensor_value_info("number", TensorProto.INT64, ["batch", 2])
+    encode = helper.make_node(
+        "LabelEncoder", ["words"], ["number"], domain="ai.onnx.ml", keys_strings=["née"], values_int64s=[7]
+    )
+    return _write_graph(path, [helper.make_node("Identity", ["words"], ["same"]), encode], [words], [same, number])
+
+
+def _write_graph(path: Path, nodes: Any, inputs: Any, outputs: Any, constants: Any = ()) -> Path:
+    import onnx
+    from onnx import helper
+
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("ai.onnx.ml", 2)]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, constants)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
 def tiny_sample(seed: int = 0, rows: int = 1) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     """Input tensors that the model of `tiny_onnx` takes."""
     return {"x": np.random.default_rng(seed).standard_normal((rows, TINY_WIDTH)).astype(np.float32)}

@@ -26,6 +26,19 @@ class HardwareOption(BaseModel):
     mps_share: float | None = Field(None, gt=0, le=1, description="Share of the GPU's multiprocessors, under MPS.")
     gpu_memory_mib: int | None = Field(None, ge=1, description="MiB of GPU memory under MPS; needs mps_share.")
     price: float = Field(1.0, gt=0)
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="What the file's FP32 layers may be computed in. A TensorRT plan brings its own."
+    )
+    max_batch: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Rows that may run as one batch, and the most that one request may have, for models whose layers "
+        "all have a free first dimension. 1: no batching, and a request may have any number of rows.",
+    )
+    max_queue_delay_us: int = Field(
+        0, ge=0, le=10_000_000, description="Microseconds a request may wait for others; only with max_batch > 1."
+    )
 
     @model_validator(mode="after")
     def _gpu_fields_need_a_gpu(self) -> Self:
@@ -34,4 +47,10 @@ class HardwareOption(BaseModel):
             raise ValueError(f"{given[0]} needs device gpu, this option has device cpu")
         if self.gpu_memory_mib is not None and self.mps_share is None:
             raise ValueError("gpu_memory_mib needs mps_share: only MPS can limit a process's GPU memory")
+        return self
+
+    @model_validator(mode="after")
+    def _a_delay_needs_batches(self) -> Self:
+        if self.max_queue_delay_us and self.max_batch == 1:
+            raise ValueError("max_queue_delay_us needs max_batch above 1: there is nothing to wait for")
         return self

@@ -38,6 +38,7 @@ class Bench:
     progress: Progress
     seed: int
     gpu: str | None = None
+    max_batch: int = 1
     levels: list[Level] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     gpu_use: GpuUse | None = None
@@ -62,7 +63,7 @@ def measure_capacity(bench: Bench) -> Capacity:
     if idle_ms > bench.objective.latency_ms:
         bench.notes.append(f"idle p50 {idle_ms:.1f} ms is above the objective {bench.objective.latency_ms:g} ms")
         return _result(bench, "infeasible", idle.rate, 0.0, 0.0, idle, idle_ms, began)
-    full = _closed(bench, concurrency=max(4, 3 * bench.instances), seconds=SATURATION_S, least=40)
+    full = _closed(bench, concurrency=max(4, 3 * bench.instances * bench.max_batch), seconds=SATURATION_S, least=40)
     mu = full.rate
     bench.progress(f"saturation: {mu:.1f} requests/s")
     predicted = highest_rate(_service_s(idle, mu, bench.instances), bench.instances, bench.limit_s, *_percentile(bench))
@@ -149,7 +150,7 @@ def _closed(bench: Bench, *, concurrency: int, seconds: float, least: int) -> Lo
 def _open(bench: Bench, rate: float) -> LoadResult:
     shortest, longest = VERIFY_S
     seconds = min(max(shortest, 300 / rate, 20 * bench.limit_s), longest)
-    bound = int(3 * rate * bench.limit_s) + 5 * bench.instances + 20
+    bound = int(3 * rate * bench.limit_s) + 5 * bench.instances * bench.max_batch + 20
     bench.seed += 1
     with watch(bench.pid) as usage, watch_gpu(bench.gpu) as gauge:
         found = open_loop(bench.address, bench.requests, rate=rate, seconds=seconds, seed=bench.seed, bound=bound)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from seatrial.errors import BadInput, Conflict, NotFound, Refused, SeatrialError
+from seatrial.errors import Conflict, NotFound, Refused, SeatrialError
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import Gpus
 from seatrial.served_model import ServedModel
@@ -24,9 +24,10 @@ from seatrial.serving.processes import end, is_alive, marked
 from seatrial.serving.record import ServerRecord, read_record
 from seatrial.serving.server import Limits, Server
 from seatrial.serving.spec import Replica
-from seatrial.serving.triton_repository import CopyFiles, config_pbtxt
+from seatrial.serving.triton_config import model_config
+from seatrial.serving.triton_repository import CopyFiles
 from seatrial.serving.tritonserver import TritonInstallation, remove_shared_memory
-from seatrial.tensors import from_npz
+from seatrial.serving.warmup import unpack
 
 
 class LocalBackend:
@@ -76,15 +77,10 @@ class LocalBackend:
 
     def check(self, served: ServedModel, option: HardwareOption, warmup: bytes | None = None) -> None:
         """Raise Refused when this machine cannot run the model on that option, whatever its files say."""
-        config_pbtxt(served, option)
+        samples = () if warmup is None else unpack(warmup, served.signature.inputs)
+        model_config(served, option, self._installation.backend_names(), samples)
         pick_cores(option.cores, self._cores, ())
         pick_gpu(option, self._gpus.found, self._gpus.reason, ())
-        if warmup is None:
-            return
-        sample = from_npz(warmup)
-        for spec in served.signature.inputs:
-            if spec.name not in sample:
-                raise BadInput(spec.name, expected=str(spec), got="nothing in the warm-up sample")
 
     def start_replica(
         self,
@@ -99,7 +95,7 @@ class LocalBackend:
     ) -> str:
         """Start one Inference Server and return its id at once; `observe` tells how it goes.
 
-        `copy_files` is called in another thread. `warmup` is an .npz with one sample's tensors, which each instance
+        `copy_files` is called in another thread. `warmup` is what `pack` made of samples, which each instance
         must answer before the server is ready. Exactly one of `owner` and `lease_s` is given.
         Raises Refused when this machine cannot run the model; nothing is left behind then.
         """

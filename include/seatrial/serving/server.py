@@ -18,11 +18,13 @@ from seatrial.serving.ports import HOST, PortPool
 from seatrial.serving.probe import Probe
 from seatrial.serving.processes import ProcessId, core_sets, end, exit_status, identify, is_alive, members, spawn
 from seatrial.serving.record import LOG, REPOSITORY, WARMUP, ServerRecord, write_record
+from seatrial.serving.triton_backend import choose_way
 from seatrial.serving.triton_log import is_port_clash, log_tail, reason
 from seatrial.serving.triton_repository import CopyFiles, write_repository
 from seatrial.serving.tritonserver import TritonInstallation, remove_shared_memory
+from seatrial.serving.warmup import unpack
 from seatrial.storage.local import atomic_write
-from seatrial.tensors import Tensors, from_npz
+from seatrial.tensors import Tensors
 from seatrial.waiting import Deadline, wait_until
 
 log = logging.getLogger(__name__)
@@ -128,8 +130,9 @@ class Server:
             self._fail(f"{self._name}: {error!r}")
 
     def _bring_up(self, copy_files: CopyFiles) -> None:
+        record, installed = self._record, self._installation.backend_names()
         write_repository(
-            self._folder / REPOSITORY, self._record.served, self._record.option, copy_files, self._sample()
+            self._folder / REPOSITORY, record.served, record.option, installed, copy_files, self._samples()
         )
         try:
             self._launch()
@@ -164,7 +167,7 @@ class Server:
         deadline = Deadline.after(self._limits.start_s)
         with Probe(f"{HOST}:{record.ports.http}", record.id, record.served) as probe:
             wait_until(lambda: self._is_up(probe), deadline, f"{self._name}: the model is ready", longest_s=0.1)
-            probe.warm_up(self._sample(), deadline.left_s)
+            probe.warm_up(next(iter(self._samples()), None), deadline.left_s)
         self._read_back()
         self._go_on()
         started_in_s = round(time.monotonic() - (record.launched or record.created), 3)
@@ -211,7 +214,8 @@ class Server:
 
     def _watched(self) -> list[ProcessId]:
         stubs = [found for p in members(self._folder) if _is_stub(p) and (found := identify(p.pid))]
-        missing = self._record.option.instances - len(stubs)
+        way = choose_way(self._record.served, self._record.option, self._installation.backend_names())
+        missing = (0 if way.native else self._record.option.instances) - len(stubs)
         if missing > 0:
             raise ServerFailed(f"{self._name}: {missing} of its {self._record.option.instances} instances ended")
         return [self._process, *stubs]
@@ -271,12 +275,11 @@ class Server:
         if self._record.drain_until is not None:
             raise Unwanted
 
-    def _sample(self) -> Tensors | None:
+    def _samples(self) -> tuple[Tensors, ...]:
         try:
-            tensors = from_npz((self._folder / WARMUP).read_bytes())
+            return unpack((self._folder / WARMUP).read_bytes(), self._record.served.signature.inputs)
         except FileNotFoundError:
-            return None
-        return {spec.name: tensors[spec.name] for spec in self._record.served.signature.inputs}
+            return ()
 
     @property
     def _process(self) -> ProcessId:

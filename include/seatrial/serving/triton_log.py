@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _NOTE = re.compile(r'^E\d{4} \S+ +\d+ \S+\] +"?(?P<text>.*?)"? *$')
+_NO_GPU = "CudaDriverHelper has not been initialized."  # an error only by its letter: every start without a GPU has it
 
 
 def log_tail(log: Path, lines: int = 30) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def reason(tail: Sequence[str]) -> str:
         if line.startswith("error: "):
             return line.removeprefix("error: ")
     for line in reversed(tail):
-        if found := _NOTE.match(line):
+        if (found := _NOTE.match(line)) and found["text"] != _NO_GPU:
             return found["text"]
     return tail[-1] if tail else "it left no log"
 

@@ -50,6 +50,10 @@ class TritonInstallation:
                 raise ServerFailed(f"{folder} is no Triton installation: {path} is missing")
         return found
 
+    def backend_names(self) -> frozenset[str]:
+        """The backends that the installation has: each is a folder of its name."""
+        return frozenset(path.name for path in self.backends.iterdir() if path.is_dir())
+
     def command(self, repository: Path, model: str, ports: Ports, server_id: str) -> list[str]:
         """The command line that serves one model of `repository` on loopback, and ends when it cannot."""
         closed = f"{CLOSED_APIS}:seatrial={secrets.token_hex(16)}"  # known to nobody: closed, not guarded

@@ -25,7 +25,8 @@ def deploy(run: Run, model_id: int, option: HardwareOption, replicas: int) -> De
 def deploy_to_staging(run: Run, model_id: int) -> dict[str, Any]:
     """Step 3: one replica on the smallest option, then the Staging move. Again: the same ones, no second move."""
     options = [HardwareOption.model_validate(option) for option in run.api.health()["options"]]
-    smallest = min((option for option in options if option.device == "cpu"), key=lambda option: option.price)
+    fitting = (option for option in options if option.device == "cpu")
+    smallest = min(fitting, key=lambda option: (option.max_batch, option.price))
     version = run.api.version(model_id)
     deployment = deploy(run, model_id, smallest, replicas=1)
     started_in_s = max(replica.started_in_s or 0.0 for replica in deployment.replicas)

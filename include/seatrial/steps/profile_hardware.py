@@ -54,6 +54,7 @@ def profile_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[st
             pid=replica.pid,
             requests=requests,
             instances=chosen.instances,
+            max_batch=chosen.max_batch,
             objective=objective,
             progress=run.progress,
             seed=SEED,

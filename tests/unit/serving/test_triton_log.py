@@ -23,6 +23,8 @@ def test_the_reason_is_what_it_ended_with_else_the_last_error_else_the_last_line
         reason([*telling(FAILED), "error: creating server: Internal - failed"]) == "creating server: Internal - failed"
     )
     assert reason(telling(FAILED)) == "failed to load 'tiny' version 1: Internal: bad file"
+    without_gpu = 'E1126 06:28:18.028808 15175 server.cc:241] "CudaDriverHelper has not been initialized."'
+    assert reason([without_gpu, "Status Message: out of bounds"]) == "Status Message: out of bounds"
     assert reason(["Bye."]) == "Bye."
     assert reason([]) == "it left no log"
 

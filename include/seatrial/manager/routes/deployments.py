@@ -15,8 +15,13 @@ from seatrial.manager.routes.common import Answer, Body, Environment, Manager, M
 from seatrial.manager.sweep import DRAIN_S
 from seatrial.registry.entities import ModelVersion
 from seatrial.serving.spec import Deployment, DeploymentSpec
+from seatrial.serving.warmup import pack
+from seatrial.tensors import from_npz
 
 router = APIRouter(tags=["deployments"], route_class=GuardedRoute)
+
+WARMUP_SAMPLES = 8
+"""Samples that a server is warmed up with at most; of equal shapes, one is enough."""
 
 
 class DeploymentRequest(Body):
@@ -69,5 +74,7 @@ def drop(model_id: ModelId, manager: Manager, environment: Environment = "local"
 
 
 def _warmup(manager: InferenceManager, version: ModelVersion) -> bytes | None:
-    samples = version.manifest.get("samples") or []
-    return manager.artifacts.read(version.tree_digest, samples[0]) if samples else None
+    """The version's first samples: it answered each of them once, so none can keep a server from getting ready."""
+    paths = (version.manifest.get("samples") or [])[:WARMUP_SAMPLES]
+    samples = (from_npz(manager.artifacts.read(version.tree_digest, path)) for path in paths)
+    return pack(samples, version.served.signature.inputs) if paths else None
