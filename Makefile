@@ -56,6 +56,10 @@ bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000
 bench-artifacts: .venv-manager/.ready $(HDFS_JARS)/.ready ## the artifact store on a folder and on a real HDFS: put, copy out, collect
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.artifacts
 
+.PHONY: bench-runtime
+bench-runtime: .venv-manager/.ready $(EXAMPLES)/.ready ## the python runtime against the bare session, start and memory of a replica (3 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.runtime --examples "$(CURDIR)/$(EXAMPLES)"
+
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt
