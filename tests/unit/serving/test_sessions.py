@@ -74,12 +74,13 @@ def test_a_gpu_that_the_runtime_does_not_have_stops_the_load() -> None:
 
 def test_a_silent_fall_back_to_the_cpu_and_a_lost_option_stop_the_load() -> None:
     provider, given = provider_of("gpu", ["CUDAExecutionProvider"])
-    fine = {"CUDAExecutionProvider": {"device_id": "0", "use_tf32": "0"}, "CPUExecutionProvider": {}}
-    require_provider(fine, provider, given)
+    held = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    fine = {"CPUExecutionProvider": {}, "CUDAExecutionProvider": {"device_id": "0", "use_tf32": "0"}}
+    require_provider(held, fine, provider, given)
     with pytest.raises(RuntimeError, match="says CPUExecutionProvider"):
-        require_provider({"CPUExecutionProvider": {}}, provider, given)
+        require_provider(["CPUExecutionProvider"], {"CPUExecutionProvider": {}}, provider, given)
     with pytest.raises(RuntimeError, match="use_tf32 was set to 0 but the runtime says 1"):
-        require_provider({"CUDAExecutionProvider": {"use_tf32": "1"}}, provider, given)
+        require_provider(held, {"CUDAExecutionProvider": {"use_tf32": "1"}}, provider, given)
 
 
 def test_text_is_str_for_the_runtime_and_objects_for_triton() -> None:

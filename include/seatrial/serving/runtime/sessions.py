@@ -46,11 +46,13 @@ class OnnxRuntimeSession:
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if wanted.device == "gpu":
+            onnxruntime.preload_dlls()  # CUDA's libraries are packages of their own, where no linker looks
         provider, given = provider_of(wanted.device, onnxruntime.get_available_providers())
         self._session = onnxruntime.InferenceSession(str(path), options, providers=[(provider, given)])
         held = self._session.get_session_options()
         require("intra_op_num_threads", held.intra_op_num_threads, wanted.threads)
-        require_provider(self._session.get_provider_options(), provider, given)
+        require_provider(self._session.get_providers(), self._session.get_provider_options(), provider, given)
         self.settings = {
             "version": onnxruntime.__version__,
             "threads": str(held.intra_op_num_threads),
@@ -111,11 +113,16 @@ def provider_of(device: str, available: Collection[str]) -> tuple[str, dict[str,
     return provider, given
 
 
-def require_provider(held: Mapping[str, Mapping[str, str]], provider: str, given: Mapping[str, str]) -> None:
-    """ONNX Runtime falls back to the CPU with no more than a line in the log when a provider cannot be loaded."""
+def require_provider(
+    held: Sequence[str], options: Mapping[str, Mapping[str, str]], provider: str, given: Mapping[str, str]
+) -> None:
+    """ONNX Runtime falls back to the CPU with no more than a line in the log when a provider cannot be loaded.
+
+    `held` are its providers, the one that it prefers first; `options`, theirs by name, have no order.
+    """
     require("execution provider", next(iter(held), None), provider)
     for name, value in given.items():
-        require(name, held[provider].get(name), value)
+        require(name, options[provider].get(name), value)
 
 
 def require(setting: str, held: object, wanted: object) -> None:
