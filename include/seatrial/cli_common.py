@@ -51,5 +51,5 @@ def version_name(text: str) -> tuple[str, int]:
     """`pitch@2` taken apart. Raises Refused for anything else."""
     name, _, number = text.partition("@")
     if not name or not (number.isascii() and number.isdigit()):
-        raise Refused(f"{text!r}: a version is a number, as in pitch@2", field="version", value=number)
+        raise Refused(f"{text!r} names no version: that is MODEL@NUMBER, as in pitch@2", field="version", value=number)
     return name, int(number)

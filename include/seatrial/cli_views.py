@@ -51,12 +51,15 @@ def model_lines(model: Document) -> list[str]:
 
 
 def ledger_lines(moves: Sequence[Document]) -> list[str]:
-    rows = [("#", "when", "version", "from", "to", "displaced", "who", "why")]
+    """One line an entry; the environment is shown once there is another one than `local`."""
+    far = any(move["environment"] != "local" for move in moves)
+    rows = [("#", "when", *(("environment",) if far else ()), "version", "from", "to", "displaced", "who", "why")]
     for move in moves:
         rows.append(
             (
                 str(move["seq"]),
                 time_of(move["at_ms"]),
+                *((move["environment"],) if far else ()),
                 f"{move['model']}@{move['version']}",
                 move["from_stage"],
                 move["to_stage"],

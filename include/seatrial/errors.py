@@ -61,12 +61,10 @@ class UploadRefused(Refused):
     def __init__(
         self, reason: str, *, file: str, field: str | None = None, value: Any = None, limit: Any = None
     ) -> None:
-        shown = None if value is None else _shown(value)
+        said = None if value is None else shown(value)
         where = f"{file}: {field}" if field else file
-        message = f"{where}: {shown + ' ' if shown else ''}{reason}" + (
-            f" (limit: {limit})" if limit is not None else ""
-        )
-        super().__init__(message, reason=reason, file=file, field=field, value=shown, limit=limit)
+        message = f"{where}: {said + ' ' if said else ''}{reason}" + (f" (limit: {limit})" if limit is not None else "")
+        super().__init__(message, reason=reason, file=file, field=field, value=said, limit=limit)
 
 
 class WrongBytes(Refused):
@@ -161,7 +159,7 @@ def from_problem(problem: Mapping[str, Any]) -> SeatrialError:
     return error
 
 
-def _shown(value: Any, length: int = 120) -> str:
+def shown(value: Any, length: int = 120) -> str:
     """A value as it may be shown in a log line: quoted, without control characters, cut."""
     text = repr(value)
     return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"

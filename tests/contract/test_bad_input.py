@@ -79,6 +79,27 @@ def test_no_json_is_a_problem_that_says_so(called: Called) -> None:
     assert (answer.status_code, answer.json()["title"]) == (422, "refused")
 
 
+FLAWS: list[tuple[str, str, dict[str, Any] | None, tuple[str, str | None, str | None]]] = [
+    ("GET", "/v1/models?limit=0", None, ("query.limit", "'0'", "at least 1")),
+    ("GET", "/v1/models?limit=many", None, ("query.limit", "'many'", None)),
+    ("GET", "/v1/models/tiny/stages/Live", None, ("path.stage", "'Live'", "'Staging' or 'Production'")),
+    ("POST", MOVES, {"version": 1, "to": "Staging"}, ("body.who", None, None)),
+    ("POST", MOVES, {"version": 1, "to": "Staging", "who": "x" * 300}, ("body.who", f"'{'x' * 119}…", "at most 255")),
+    ("POST", MOVES, {"version": 1, "to": "Staging", "who": "x", "whom": "y"}, ("body.whom", "'y'", None)),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "named"), FLAWS, ids=[row[1] + str(row[3][1])[:9] for row in FLAWS])
+def test_a_refusal_names_field_value_and_limit(
+    called: Called, method: str, path: str, body: Any, named: tuple[str, str | None, str | None]
+) -> None:
+    problem = refused(called, method, path, json=body)
+    field, value, limit = named
+    assert (problem["field"], problem.get("limit")) == (field, limit)
+    assert value is None or problem["value"].startswith(value)
+    assert all(word in problem["detail"] for word in (field, value or "", limit or ""))
+
+
 def refused(called: Called, method: str, path: str, **sent: Any) -> dict[str, Any]:
     """The problem document of a refusal that left the registry as it was."""
     before = everything(called)

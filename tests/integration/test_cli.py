@@ -151,7 +151,7 @@ def test_an_upload_arrives_whole_with_its_marker_and_not_twice(seatrial: Seatria
     [
         (["show", "nobody"], 3, "no model 'nobody'; known: tiny"),
         (["show", "tiny@7"], 3, "no version 7 of 'tiny'; known: 1"),
-        (["show", "tiny@x"], 2, "a version is a number"),
+        (["show", "tiny@x"], 2, "names no version: that is MODEL@NUMBER"),
         (["ledger", "nobody"], 3, "no model 'nobody'"),
         (["status", "nobody"], 3, "no model 'nobody'"),
         (["infer", "tiny"], 2, "no layer was given"),

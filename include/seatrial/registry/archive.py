@@ -35,6 +35,9 @@ COUNTED = {"model": "models", "version": "versions", "evidence": "evidence", "mo
 PHASE = {"model": 0, "version": 1, "evidence": 1, "move": 2}
 MOST_GAPS = 1_000_000  # ids that no line has; each becomes a placeholder when it is written back
 
+NO_HEADER = "is not the header of an exported registry"
+NO_DOCUMENT = "is no whole JSON document: the file was cut off or damaged"
+
 Entry = RegisteredModel | ModelVersion | Evidence | StageMove
 
 
@@ -141,15 +144,15 @@ def _document(line: bytes, at: int) -> dict[str, Any]:
     except Refused as error:
         raise _refused(at, error.message) from error
     except ValueError as error:
-        raise _refused(at, "is no whole JSON document: the file was cut off or damaged") from error
+        raise _refused(at, NO_HEADER if at == 1 else NO_DOCUMENT) from error
     if not isinstance(found, dict) or not line.endswith(b"\n"):
-        raise _refused(at, "is no whole JSON document: the file was cut off or damaged")
+        raise _refused(at, NO_HEADER if at == 1 else NO_DOCUMENT)
     return found
 
 
 def _check_header(document: dict[str, Any]) -> None:
     if document.get("line") != "header" or document.get("format") != HEADER["format"]:
-        raise _refused(1, "is not the header of an exported registry")
+        raise _refused(1, NO_HEADER)
     if document != HEADER:
         raise _refused(1, f"schema {document.get('schema')!r} is not known here (limit: {SCHEMA})")
 

@@ -17,9 +17,10 @@ def test_columns_stand_under_each_other() -> None:
     assert [line[at : at + 3].strip() for line in lines[1:]] == ["@12", "–"]
 
 
-def test_the_ledger_shows_who_moved_what_and_why() -> None:
+def test_the_ledger_shows_who_moved_what_and_why_and_where_when_there_are_two_places() -> None:
     move = {
         "seq": 2,
+        "environment": "local",
         "at_ms": 0,
         "model": "pitch",
         "version": 2,
@@ -33,3 +34,7 @@ def test_the_ledger_shows_who_moved_what_and_why() -> None:
     assert all(
         word in line for word in ("1970-01-01", "pitch@2", "Staging", "Production", "@1", "airflow", "validated")
     )
+    assert "local" not in line
+    both = views.ledger_lines([move, {**move, "environment": "paris"}])
+    at = both[0].index("environment")
+    assert [row[at : at + 11].strip() for row in both] == ["environment", "local", "paris"]
