@@ -1,4 +1,4 @@
-"""A real MariaDB server for tests, which speaks MySQL's protocol: the one that this machine has, on TCP."""
+"""A real MariaDB server for tests, which speaks MySQL's protocol: this machine's, else that of Debian's packages."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
-
 from seatrial.waiting import Deadline, wait_until
+from tests.debian import library_path, unpacked
 from tests.ports import free_port
 
 USER, PASSWORD = "seatrial", "p@ss/w#rd %"
-PREFIX = "SEATRIAL_TEST_MARIADB"
-"""Names the folder of an unpacked MariaDB: what `dpkg -x` of Debian's packages leaves in `usr`. Else the system's."""
+SYSTEM = Path("/usr")
+PACKAGES = ("mariadb-server", "mariadb-server-core", "mariadb-client", "mariadb-client-core", "mariadb-common")
+LIBRARIES = ("libmariadb3", "liburing2", "libaio1", "libnuma1")
 
 
 class MariaDBServer:
     """One server with its data in `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._usr = folder, Path(os.environ.get(PREFIX, "/usr"))
+        self._folder, self._usr = folder, _installed()
         self._server: subprocess.Popen[bytes] | None = None
         self._count = itertools.count()
         self.port = free_port()
@@ -47,9 +47,8 @@ class MariaDBServer:
     @property
     def environ(self) -> dict[str, str]:
         """What MariaDB's own commands (mariadb, mariadb-dump) need to be found and to run."""
-        libraries = ":".join(str(path) for path in self._usr.glob("lib/*-linux-gnu"))
-        found = {"PATH": f"{self._usr / 'bin'}:{os.environ['PATH']}"}
-        return found | ({"LD_LIBRARY_PATH": libraries} if PREFIX in os.environ else {})
+        unpacked_ones = {} if self._usr == SYSTEM else {"LD_LIBRARY_PATH": library_path(self._usr)}
+        return {"PATH": f"{self._usr / 'bin'}:{os.environ['PATH']}", **unpacked_ones}
 
     def start(self) -> None:
         """Returns when the server takes connections."""
@@ -98,18 +97,15 @@ class MariaDBServer:
         return subprocess.run(command, env=self.environ, capture_output=True, check=False).returncode == 0
 
 
-def _is_there() -> bool:
-    usr = Path(os.environ.get(PREFIX, "/usr"))
-    return all(shutil.which(name, path=f"{usr}/sbin:{usr}/bin") for name in ("mariadbd", "mariadb", "mariadb-dump"))
+def _installed() -> Path:
+    """The folder that has sbin/mariadbd, bin/mariadb and share/mysql."""
+    here = all(shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("mariadbd", "mariadb", "mariadb-dump"))
+    return SYSTEM if here else unpacked(*PACKAGES, *LIBRARIES) / "usr"
 
 
 @contextmanager
 def mariadb_server() -> Iterator[MariaDBServer]:
-    """A running server below the system's temporary folder; nothing of it is left afterwards. Skips where none is."""
-    if not _is_there():
-        pytest.skip(
-            f"no MariaDB here: apt-get install mariadb-server, or {PREFIX}=folder/usr with its packages unpacked"
-        )
+    """A running server below the system's temporary folder; nothing of it is left afterwards."""
     with tempfile.TemporaryDirectory(prefix="seatrial-mariadb-") as folder:
         server = MariaDBServer(Path(folder))
         server.start()

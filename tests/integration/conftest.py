@@ -20,7 +20,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDBServer]:
-    """As `postgres`, where the machine has MariaDB."""
+    """As `postgres`."""
     with mariadb_server() as server:
         yield server
 

@@ -16,7 +16,7 @@ Scalar = str | int | float | bool
 class RegisteredModel(BaseModel):
     """A named model. It comes into being with its first version and never goes away."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     created_ms: int = Field(description="Milliseconds since 1970, by the clock of the store's writer.")
@@ -25,7 +25,7 @@ class RegisteredModel(BaseModel):
 class ModelOverview(BaseModel):
     """A model as a list shows it. `versions` are all but the deleted ones; the stages are those of one environment."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     created_ms: int
@@ -37,7 +37,7 @@ class ModelOverview(BaseModel):
 class Deletion(BaseModel):
     """By whom, when and why a version was deleted: what its last ledger entry says."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     at_ms: int
     who: str = ""
@@ -51,7 +51,7 @@ class ModelVersion(BaseModel):
     `hyper_parameters` repeat parts of it, so that nobody must know its layout.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_id: int
     model: str
@@ -79,7 +79,7 @@ class StageMove(BaseModel):
     `displaced` is the version that this same entry sent from `to_stage` to Archived.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     seq: int = Field(ge=1)
@@ -97,7 +97,7 @@ class StageMove(BaseModel):
 class Evidence(BaseModel):
     """One document that a verdict rests on, written by one step of one run about one version."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: int
     model_id: int
