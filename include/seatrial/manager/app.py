@@ -13,7 +13,7 @@ from seatrial import __version__
 from seatrial.manager.answers import Answers
 from seatrial.manager.audit import Audit
 from seatrial.manager.composition import InferenceManager
-from seatrial.manager.guard import Guard, GuardedRoute
+from seatrial.manager.guard import JSON_LIMIT, Guard, GuardedRoute
 from seatrial.manager.openapi import document
 from seatrial.manager.problems import HANDLERS, PROBLEM, Problem
 from seatrial.manager.roles import PREFIX
@@ -33,7 +33,14 @@ from seatrial.manager.routes import (
     versions,
 )
 from seatrial.manager.tokens import Tokens
+from seatrial.strict_json import DEEPEST
 
+DESCRIPTION = f"""Where models run, what was moved to which stage by whom and why, and what that rested on.
+
+Bodies are JSON of at most {JSON_LIMIT // 2**20} MiB, {DEEPEST} levels and finite numbers. What a route does not know,
+a field or a query parameter, is refused. With `Idempotency-Key` a POST, PUT or DELETE that is sent again gets the
+answer of the first one. `If-None-Match` with the `ETag` of an earlier answer gets 304 while nothing has changed. Every
+error is a problem document (RFC 9457)."""
 PARTS = (
     health,
     listings,
@@ -68,7 +75,13 @@ def build_app(manager: InferenceManager, tokens: Tokens | None) -> FastAPI:
             manager.stop()
             guard.audit.close()
 
-    app = FastAPI(title="Seatrial Inference Manager", version=__version__, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="Seatrial Inference Manager",
+        description=DESCRIPTION,
+        version=__version__,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
     app.state.manager = manager
     app.state.guard = guard
     responses: dict[int | str, dict[str, Any]] = {

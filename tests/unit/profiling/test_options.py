@@ -23,6 +23,8 @@ def test_the_options_of_a_machine_double_up_to_its_cores() -> None:
         ("- {name: g, device: gpu}", "no option with device cpu"),
         ("nonsense", "options.yaml"),
         ("- {name: a, core: 1}", "0.core"),
+        ("- {name: a, price: .inf}", "0.price"),
+        ("- {name: a, price: .nan}", "0.price"),
     ],
 )
 def test_a_bad_options_file_is_refused_by_entry_and_field(tmp_path: Path, text: str, said: str) -> None:
