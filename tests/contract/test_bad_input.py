@@ -79,10 +79,12 @@ def test_no_json_is_a_problem_that_says_so(called: Called) -> None:
     assert (answer.status_code, answer.json()["title"]) == (422, "refused")
 
 
+LEASE = "/v1/trial-servers/none/lease"
 FLAWS: list[tuple[str, str, dict[str, Any] | None, tuple[str, str | None, str | None]]] = [
     ("GET", "/v1/models?limit=0", None, ("query.limit", "'0'", "at least 1")),
     ("GET", "/v1/models?limit=many", None, ("query.limit", "'many'", None)),
     ("GET", "/v1/models/tiny/stages/Live", None, ("path.stage", "'Live'", "'Staging' or 'Production'")),
+    ("PUT", LEASE, {"lease_s": 0.5}, ("body.lease_s", "0.5", "at least 1")),
     ("POST", MOVES, {"version": 1, "to": "Staging"}, ("body.who", None, None)),
     ("POST", MOVES, {"version": 1, "to": "Staging", "who": "x" * 300}, ("body.who", f"'{'x' * 119}…", "at most 255")),
     ("POST", MOVES, {"version": 1, "to": "Staging", "who": "x", "whom": "y"}, ("body.whom", "'y'", None)),
@@ -138,6 +140,12 @@ def test_a_document_of_the_greatest_depth_is_kept_and_can_be_read(called: Called
     kept = called.http.get(evidence(called), params={"kind": "Deep"}, headers=headers).json()["evidence"]
     assert [found["document"] for found in kept] == [document]
     assert called.http.get(evidence(called).replace("evidence", "dossier"), headers=headers).status_code == 200
+
+
+def test_a_scaling_policy_is_no_evidence_that_just_anyone_writes(called: Called) -> None:
+    body = {"kind": "PushAutoscaling", "key": "policy", "run": "r", "document": {}}
+    problem = refused(called, "POST", evidence(called), json=body)
+    assert (problem["field"], problem["value"]) == ("kind", "PushAutoscaling")
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])

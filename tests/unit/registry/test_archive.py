@@ -80,6 +80,7 @@ def sealed(lines: list[bytes]) -> list[bytes]:
         ([0, 2, 1, 3, 4, 5], "line 3: models are not in the order"),
         ([0, 1, 3, 4, 5], "line 3: no such model"),
         ([0, 1, 2, 4, 3, 5], "line 4: no such version"),
+        ([0, 1, 2, 5], "line 4: no such model, or not the number that follows"),
         ([0, 1, 2, 3, 5, 4], "line 6: ids do not grow"),
         ([0, 1, 2, 3, 3, 5], "line 5: ids do not grow"),
         ([0, 1, 2, 3, 4, 5, 7], "line 7: no such version, or a hole"),

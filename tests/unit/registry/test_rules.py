@@ -87,6 +87,15 @@ def test_two_promotions_settle_both_stages_whatever_came_before() -> None:
     assert rules.current_by_tail(ledger[-2:], "paris") is None
 
 
+def test_a_deleted_version_is_in_no_environment_whichever_one_its_last_entry_names() -> None:
+    ledger = ledger_of((1, "Staging"), (1, "Production"))
+    for wish in ((1, "Staging", "paris", 0), (1, "Production", "paris", 0), (1, "Deleted", "local", 0)):
+        assert grant(ledger, wish)
+    assert ledger[-1].environment == "local"
+    for environment in ("local", "paris"):
+        assert rules.current_by_tail(ledger, environment) == Stages(production=None, staging=None)
+
+
 @given(wishes)
 def test_every_entry_starts_from_the_stage_in_which_the_ledger_before_it_leaves_the_version(wished: list[Wish]) -> None:
     ledger: list[StageMove] = []
