@@ -21,6 +21,7 @@ from seatrial.manager.app import build_app
 from seatrial.manager.composition import InferenceManager
 from seatrial.manager.tokens import TokenFile, Tokens
 from seatrial.settings import Settings
+from tests.hdfs.cluster import HdfsCluster, hdfs_cluster
 from tests.models import write_upload
 from tests.storages import Place, folder_place, hdfs_place
 
@@ -94,6 +95,13 @@ def everything(called: Called) -> Any:
         )
         for model in registry.models()
     ]
+
+
+@pytest.fixture(scope="package")
+def hdfs() -> Iterator[HdfsCluster]:
+    """One HDFS for all tests of the contract; each takes a folder of it. Nobody may stop this one."""
+    with hdfs_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture(params=["folder", "hdfs"])
