@@ -50,12 +50,18 @@ QUICK_START = (
 )
 
 
+def java(main: str, *arguments: str, jvm: tuple[str, ...] = ()) -> list[str]:
+    """The command that runs a class of Hadoop."""
+    return ["java", *QUICK_START, *jvm, "-cp", f"{CONFIGURATION}:{JARS}/*", main, *arguments]
+
+
 class HdfsCluster:
     """A NameNode and a DataNode with all their state in `folder`; stopping and starting keeps data and ports."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, jvm: tuple[str, ...] = (), **environ: str) -> None:
+        """`jvm` and `environ` are further arguments of each Java, and variables that conf/*.xml asks for."""
         assert (JARS / ".ready").exists(), "the tests on HDFS need its jars: make build/hdfs-jars/.ready"
-        self._folder = folder
+        self._folder, self._jvm = folder, jvm
         self._daemons: dict[Daemon, subprocess.Popen[bytes]] = {}
         self._ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
         self._environ = {
@@ -64,9 +70,10 @@ class HdfsCluster:
             "HDFS_DIR": str(folder),
             "MALLOC_ARENA_MAX": "2",
             **{f"HDFS_{name}": str(port) for name, port in self._ports.items()},
+            **environ,
         }
         for part in ("log", "tmp"):
-            (folder / part).mkdir()
+            (folder / part).mkdir(exist_ok=True)
         self._make_certificate()
         self.run(MAIN["NameNode"], "-format", "-force", "-nonInteractive")
 
@@ -136,12 +143,16 @@ class HdfsCluster:
         command.chmod(0o755)
         return {**self._environ, "PATH": f"{folder}:{os.environ['PATH']}"}
 
-    def run(self, main: str, *arguments: str) -> str:
-        done = subprocess.run(
-            self._java(main, *arguments), env=self._environ, capture_output=True, text=True, check=False
-        )
+    def run(self, main: str, *arguments: str, **environ: str) -> str:
+        """What a class of Hadoop prints."""
+        done = self.attempt(main, *arguments, **environ)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def attempt(self, main: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self._java(main, *arguments), env={**self._environ, **environ}, capture_output=True, text=True, check=False
+        )
 
     def rest(self, method: str, path: str, operation: str, **parameters: str | int) -> httpx.Response:
         """One call of the NameNode's REST interface as its superuser, whatever comes."""
@@ -166,9 +177,12 @@ class HdfsCluster:
         for arguments in (("-genkeypair", *subject), ("-exportcert", "-rfc", "-file", str(self.certificate))):
             subprocess.run(["keytool", *arguments, *store], capture_output=True, check=True)
 
-    def _ready(self) -> bool:
+    def check_alive(self) -> None:
         for name, process in self._daemons.items():
             assert process.poll() is None, self._log(name).read_text()
+
+    def _ready(self) -> bool:
+        self.check_alive()
         try:
             space = self._bean("NN_HTTP", "NameNode,name=FSNamesystemState")
             data = json.loads(self._bean("DN_HTTP", "DataNode,name=DataNodeInfo")["BPServiceActorInfo"])[0]
@@ -188,8 +202,7 @@ class HdfsCluster:
         return found
 
     def _java(self, main: str, *arguments: str) -> list[str]:
-        temporary = f"-Djava.io.tmpdir={self._folder / 'tmp'}"
-        return ["java", *QUICK_START, temporary, "-cp", f"{CONFIGURATION}:{JARS}/*", main, *arguments]
+        return java(main, *arguments, jvm=(f"-Djava.io.tmpdir={self._folder / 'tmp'}", *self._jvm))
 
     def _log(self, name: Daemon) -> Path:
         return self._folder / "log" / f"{name}.log"

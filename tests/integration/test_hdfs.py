@@ -34,6 +34,7 @@ from seatrial.storage.location import HdfsFolder, open_storage, parse_location
 from seatrial.storage.webhdfs import WebHdfs
 from seatrial.waiting import Deadline, wait_until
 from tests.hdfs.cluster import SUPERUSER, HdfsCluster, hdfs_cluster
+from tests.hdfs.secure import USER, secure_hdfs
 from tests.integration.test_backup import run
 from tests.managers import PROGRAM, environ_of, managers
 from tests.models import write_upload
@@ -291,19 +292,34 @@ def test_ages_do_not_depend_on_the_clock_of_this_machine(
     assert all(entry is not None and abs(entry.age_s) < 60 for entry in found)
 
 
-def test_a_token_is_read_anew_each_time_and_never_logged(
-    folder: HdfsFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_kerberos_believes_a_token_which_is_read_anew_each_time_and_never_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cluster has no Kerberos, so it asks for no token: this shows that one is sent in place of the user's name."""
     path = tmp_path / "token"
-    storage = WebHdfs(folder, path)
-    with pytest.raises(SeatrialError, match=str(path)):
-        storage.look("a")
-    path.write_text("s3cr3t-t0k3n\n")
-    with caplog.at_level(logging.DEBUG), pytest.raises(SeatrialError, match="Permission denied: user=nobody") as raised:
-        write(storage, "a")
-    assert "delegation=…" in caplog.text
-    assert "s3cr3t" not in caplog.text + str(raised.value)
+    with secure_hdfs() as secure:
+        monkeypatch.setenv("SSL_CERT_FILE", str(secure.cluster.certificate))
+        folder = HdfsFolder((secure.cluster.secure_address,), USER, USER, "https")
+        with pytest.raises(SeatrialError, match="status 401"):
+            WebHdfs(folder).look("a")
+        storage = WebHdfs(folder, path, patience_s=PATIENT_S)
+        with pytest.raises(SeatrialError, match=str(path)):
+            storage.look("a")
+        token = secure.new_token()
+        path.write_text(token + "\n")
+        with caplog.at_level(logging.DEBUG):
+            write(storage, "d/a")
+            assert read(storage, "d/a") == BIG
+            assert storage.touch("d/a")
+            assert storage.rename("d/a", "b")
+            assert storage.remove("b")
+        assert "delegation=…" in caplog.text
+        assert token[:20] not in caplog.text
+        secure.cancel_token()
+        with pytest.raises(SeatrialError, match="InvalidToken") as raised:
+            storage.look("a")
+        assert token[:20] not in str(raised.value)
+        path.write_text(secure.new_token())
+        assert storage.look("a") is None
 
 
 def test_a_store_that_hadoops_client_has_backed_up_and_restored_is_the_same(
