@@ -19,6 +19,9 @@ class HardwareOption(BaseModel):
     cores: int = Field(1, ge=1, le=1024, description="CPU cores in the replica's core set.")
     threads: int = Field(1, ge=1, le=1024, description="Intra-op threads of each instance, by the runtime's own knob.")
     instances: int = Field(1, ge=1, le=64, description="Model instances inside the replica.")
+    memory_mib: int | None = Field(
+        default=None, ge=128, le=2**24, description="Limit of the replica's memory in MiB; default: none."
+    )
     gpu: str | None = Field(None, max_length=128, description="GPU model, e.g. T4; any where it is left out.")
     gpu_uuid: str | None = Field(
         None, pattern=r"^GPU-[0-9a-fA-F-]{1,64}$", description="This very GPU, by NVML's UUID."

@@ -30,6 +30,12 @@ class Settings:
                                                 nvidia-pytriton package, a real server with the python backend only
     settle_s           SEATRIAL_SETTLE_S        seconds for which an upload without a _SUCCESS marker must stay
                                                 unchanged; default 5: two polls of the watcher and some
+    silent_s           SEATRIAL_SILENT_S        seconds without an answer to a health question until a server is
+                                                replaced; default 30: one under full load answers late
+    hung_s             SEATRIAL_HUNG_S          seconds in which requests wait at a server and none is completed, until
+                                                it is replaced; default 30, and never less than ten times what its
+                                                warm-up took. More where one request takes longer than that
+    outstanding_s      SEATRIAL_OUTSTANDING_S   seconds that the last requests of a replaced server may take; default 30
     stop_servers       SEATRIAL_STOP_SERVERS    "1": the manager stops all servers when it ends; default: they go on,
                                                 and the next manager finds them again
     """
@@ -44,6 +50,9 @@ class Settings:
     options_file: Path | None
     triton: Path | None
     settle_s: float
+    silent_s: float
+    hung_s: float
+    outstanding_s: float
     stop_servers: bool
 
     @classmethod
@@ -61,6 +70,9 @@ class Settings:
             options_file=_path(env.get("SEATRIAL_OPTIONS")),
             triton=_path(env.get("SEATRIAL_TRITON")),
             settle_s=float(env.get("SEATRIAL_SETTLE_S", "5")),
+            silent_s=float(env.get("SEATRIAL_SILENT_S", "30")),
+            hung_s=float(env.get("SEATRIAL_HUNG_S", "30")),
+            outstanding_s=float(env.get("SEATRIAL_OUTSTANDING_S", "30")),
             stop_servers=env.get("SEATRIAL_STOP_SERVERS", "") == "1",
         )
 

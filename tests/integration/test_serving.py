@@ -7,9 +7,13 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +21,19 @@ import psutil
 import pytest
 
 from seatrial.client.transport import GrpcTransport, encode
-from seatrial.errors import BadInput, Conflict, NotFound, Refused
+from seatrial.errors import BadInput, Conflict, NotFound, Refused, TryAgain
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
 from seatrial.serving.deployments import Deployments
 from seatrial.serving.local import LocalBackend
-from seatrial.serving.processes import members
-from seatrial.serving.server import STUB, Limits
+from seatrial.serving.processes import MARKER, ProcessId, identify, members
+from seatrial.serving.record import write_record
 from seatrial.serving.spec import Deployment, DeploymentSpec, Replica
 from seatrial.serving.tritonserver import TritonInstallation
+from seatrial.serving.watch import STUB, Limits
 from seatrial.tensors import Signature, TensorSpec, to_npz
 from seatrial.waiting import Deadline, wait_until
+from tests.managers import PROGRAM, environ_of
 from tests.models import tiny_onnx
 
 ONE = HardwareOption.model_validate({"name": "cpu-1x1"})
@@ -150,6 +156,7 @@ def test_a_trial_server_answers_on_its_core_and_is_gone_after_stop(
         assert replica.pid is not None
         assert answers(replica.grpc_address)
         assert len(replica.core_set) == 1
+        assert (replica.runtime["runtime"], replica.runtime["threads"]) == ("onnxruntime", "1")
         folder = home / "servers" / server
         assert {tuple(os.sched_getaffinity(process.pid)) for process in members(folder)} == {replica.core_set}
         assert STUB in {process.name() for process in members(folder)}
@@ -314,6 +321,20 @@ def test_a_server_half_started_by_a_manager_is_started_to_the_end_by_the_next(
         second.deployments.close(stop_servers=True)
 
 
+def test_a_server_with_other_threads_than_it_was_given_is_not_ready(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    with backend_in(home, installation, stop_servers=False) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=600)
+        state_of(backend, server, "ready")
+        record = backend.records()[server]
+    asked = record.option.model_copy(update={"threads": 2})
+    write_record(home / "servers" / server, record.model_copy(update={"option": asked, "started_in_s": None}))
+    with backend_in(home, installation) as backend:
+        why = state_of(backend, server, "failed").error or ""
+        assert "was given 2 threads, but onnxruntime says 1" in why
+
+
 def _triton(deployment: Deployment, home: Path) -> psutil.Process:
     return psutil.Process(deployment.replicas[0].pid)
 
@@ -366,8 +387,10 @@ def test_another_hardware_option_is_ready_before_the_old_server_drains(running: 
 def test_a_dropped_deployment_has_no_endpoint_at_once_and_no_server_in_the_end(running: Running, home: Path) -> None:
     running.want()
     (replica,) = running.is_now("ready", 1).replicas
+    (address,) = running.addresses()
     running.deployments.drop(1, drain_s=0.5)
     assert running.addresses() == ()
+    assert answers(address), "whoever has not heard of it yet is served"
     wait_until(lambda: running.deployments.get(1) is None, Deadline.after(60), "it is forgotten")
     assert members(home / "servers" / replica.id) == []
     assert list((home / "wanted").iterdir()) == []
@@ -386,10 +409,117 @@ def test_a_deployment_that_cannot_start_is_failed_with_the_log_and_recovers_when
             Deadline.after(60),
             "it is given up",
         )
-        assert "3 starts in a row failed" in (failed.error or "")
+        assert "3 replicas in a row failed" in (failed.error or "")
         assert any(replica.log_tail for replica in failed.replicas)
+        running.deployments.close(stop_servers=False)
+        running = Running(home, installation, file)
+        again = running.deployments.get(1)
+        assert again is not None
+        assert (again.state, again.error) == ("failed", failed.error), "another manager goes on with the pauses"
+        assert running.backend.records() == {}
         file.write_bytes(model.read_bytes())
         running.want()
         running.is_now("ready", 1)
+    finally:
+        running.deployments.close(stop_servers=True)
+
+
+def test_a_trial_whose_lease_has_passed_is_not_adopted(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    with backend_in(home, installation, stop_servers=False) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=4.0)
+        state_of(backend, server, "ready")
+        until = backend.records()[server].lease_until or 0.0
+    wait_until(lambda: time.monotonic() > until, Deadline.after(10), "the lease has passed")
+    assert members(home / "servers" / server), "nobody has stopped it"
+    with backend_in(home, installation) as backend:
+        assert backend.records() == {}
+        assert members(home / "servers" / server) == []
+
+
+def test_strangers_are_never_touched(home: Path, installation: TritonInstallation, model: Path) -> None:
+    marked = {MARKER: str(home / "others" / "servers" / "tiny-1-00000000")}
+    above = {MARKER: str((home / "servers").resolve() / "..")}
+    strangers = [psutil.Popen(["sleep", "600"], env=environ) for environ in ({}, marked, above)]
+    try:
+        with backend_in(home, installation, stop_servers=False) as backend:
+            server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=600)
+            state_of(backend, server, "ready")
+            record = backend.records()[server]
+        for process in members(home / "servers" / server):
+            process.kill()
+        for stranger in strangers:  # has the pid now that the server had
+            found = identify(stranger.pid)
+            assert record.process is not None
+            assert found is not None
+            taken = record.model_copy(update={"process": ProcessId(stranger.pid, record.process.started)})
+            write_record(home / "servers" / server, taken)
+            with backend_in(home, installation) as backend:
+                assert backend.records() == {}
+        assert all(stranger.is_running() and stranger.poll() is None for stranger in strangers)
+    finally:
+        for stranger in strangers:
+            stranger.kill()
+            stranger.wait()
+
+
+def test_a_server_that_cannot_be_started_says_why(home: Path, installation: TritonInstallation, model: Path) -> None:
+    missing = replace(installation, binary=home / "nowhere" / "tritonserver")
+    with backend_in(home, missing) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
+        why = state_of(backend, server, "failed").error or ""
+        assert f"{missing.binary} could not be started: [Errno 2] No such file or directory" in why
+
+
+def test_a_manager_without_tritonserver_says_so_in_one_line(home: Path) -> None:
+    environ = {**environ_of(home), "SEATRIAL_TRITON": str(home / "nowhere")}
+    ended = subprocess.run([sys.executable, *PROGRAM], env=environ, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("seatrial-manager: ")
+    assert f"{home / 'nowhere' / 'bin' / 'tritonserver'} is missing" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", folder], check=False).returncode:
+        pytest.skip("only root may mount a small file system to fill")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill(disk: Path) -> None:
+    with (disk / "full").open("ab", buffering=0) as full, suppress(OSError):
+        while True:
+            full.write(b"\0" * 4096)
+
+
+def test_on_a_full_disk_what_runs_goes_on_and_what_is_new_says_why(
+    small_disk: Path, installation: TritonInstallation, model: Path
+) -> None:
+    running = Running(small_disk, installation, model)
+    try:
+        running.want()
+        (first,) = running.is_now("ready", 1).replicas
+        fill(small_disk)
+        with pytest.raises(TryAgain, match="No space left on device"):
+            running.want(2)
+        assert answers(running.addresses()[0])
+        psutil.Process(first.pid).kill()
+
+        def noticed() -> str | None:
+            fill(small_disk)  # what ends gives its space back
+            found = running.deployments.get(1)
+            return None if found is None else found.error
+
+        assert "No space left on device" in wait_until(noticed, Deadline.after(90), "the replacement fails")
+        (small_disk / "full").unlink()
+        running.want()
+        running.is_now("ready", 1)
+        assert answers(running.addresses()[0])
     finally:
         running.deployments.close(stop_servers=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from seatrial.errors import Refused
+from seatrial.errors import SeatrialError
 from seatrial.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -44,6 +44,8 @@ def main() -> None:
     try:
         port = arguments.port or _port_before(settings.home) or 8765
         _serve(settings, arguments.host, port, insecure=arguments.insecure_local)
+    except SeatrialError as error:
+        raise SystemExit(f"seatrial-manager: {error.message}") from error
     finally:
         held.close()
 
@@ -60,10 +62,7 @@ def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
     address = f"http://{host}:{listening.getsockname()[1]}"
     keep_private(TokenFile(settings.home).path, settings.home / "token")  # earlier versions left them open
     tokens = None if insecure else Tokens(TokenFile(settings.home), settings.token or home_token(settings.home))
-    try:
-        manager = InferenceManager.assemble(settings)
-    except Refused as error:
-        raise SystemExit(f"seatrial-manager: {error}") from error
+    manager = InferenceManager.assemble(settings)
     atomic_write(settings.home / "manager.url", address.encode())
     logging.getLogger("seatrial.manager").info("Inference Manager at %s, state in %s", address, settings.home)
 

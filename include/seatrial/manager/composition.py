@@ -19,6 +19,7 @@ from seatrial.serving.deployments import Deployments
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.mps_daemons import MpsDaemons
 from seatrial.serving.tritonserver import TritonInstallation
+from seatrial.serving.watch import Limits
 from seatrial.settings import Settings
 from seatrial.storage.artifacts import ArtifactStore
 from seatrial.storage.location import open_storage
@@ -47,7 +48,7 @@ class InferenceManager:
         installation = TritonInstallation.find(settings.triton, settings.home / "triton")
         options = _options(settings)
         mps = MpsDaemons(settings.home / "mps", options)
-        backend = LocalBackend(settings.servers, installation, gpus=find_gpus(), mps=mps)
+        backend = LocalBackend(settings.servers, installation, limits=_limits(settings), gpus=find_gpus(), mps=mps)
         news = News()
         return cls(
             settings=settings,
@@ -76,6 +77,10 @@ class InferenceManager:
     @property
     def machine(self) -> dict[str, object]:
         return {"name": platform.node(), "cores": len(os.sched_getaffinity(0)), "processor": _processor()}
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(silent_s=settings.silent_s, hung_s=settings.hung_s, outstanding_s=settings.outstanding_s)
 
 
 def _options(settings: Settings) -> tuple[HardwareOption, ...]:

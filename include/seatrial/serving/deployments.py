@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from seatrial.errors import SeatrialError
-from seatrial.serving.desired import Wanted, WantedStore, key_of
+from seatrial.serving.desired import Setback, Wanted, WantedStore, key_of
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.record import ServerRecord
 from seatrial.serving.rollout import Failures, Seen, next_actions
@@ -21,7 +22,8 @@ from seatrial.serving.triton_repository import CopyFiles
 log = logging.getLogger(__name__)
 
 DRAIN_S = 3.0
-"""How long a replaced replica goes on serving: clients learn of the change in milliseconds, the slow ones have this."""
+"""How long a replaced replica goes on serving at least: clients learn of the change in milliseconds, the slow ones have
+this. Then it ends when nothing is outstanding, see `Server.drain`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Deployments:
         """`changed` is called, from any thread, after what is wanted or an endpoint has changed."""
         self._backend, self._store, self._copy_files = backend, WantedStore(folder), copy_files
         self._news, self._interval_s, self._drain_s = changed, interval_s, drain_s
-        self._entries = {key: _Entry(wanted) for key, wanted in self._store.all().items()}
+        self._entries = {key: self._resumed(key, wanted) for key, wanted in self._store.all().items()}
         self._shown: Mapping[str, Sequence[object]] = {}
         self._lock, self._wake, self._closing = threading.RLock(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="deployments", daemon=True)
@@ -92,6 +94,7 @@ class Deployments:
             if warmup is not None:
                 self._store.put_warmup(key, warmup)
             self._store.put(key, wanted)
+            self._store.forget_setback(key)
             self._entries[key] = _Entry(wanted)
         self.converge()
         return _deployment(self._entries[key], self._records(key))
@@ -108,7 +111,8 @@ class Deployments:
             return [_deployment(entry, self._records(key)) for key, entry in sorted(self._entries.items())]
 
     def drop(self, model_id: int, environment: str = "local", drain_s: float = DRAIN_S) -> None:
-        """Take a deployment away: no endpoint from now on, its servers end after `drain_s`. Returns at once.
+        """Take a deployment away: no endpoint from now on, its servers end after `drain_s` at least, once nothing
+        is outstanding. Returns at once.
 
         One that is not there, or is going already, is no error.
         """
@@ -117,8 +121,9 @@ class Deployments:
             entry = self._entries.get(key)
             if entry is None or entry.wanted.dropped:
                 return
-            entry.wanted = entry.wanted.model_copy(update={"dropped": True, "drain_s": drain_s})
-            self._store.put(key, entry.wanted)
+            dropped = entry.wanted.model_copy(update={"dropped": True, "drain_s": drain_s})
+            self._store.put(key, dropped)
+            entry.wanted = dropped
         self.converge()
 
     def endpoints(self, model_id: int, environment: str = "local") -> tuple[Endpoint, ...]:
@@ -130,7 +135,10 @@ class Deployments:
         with self._lock:
             self._backend.reap()
             for key, entry in list(self._entries.items()):
-                self._step(key, entry)
+                try:
+                    self._step(key, entry)
+                except Exception:  # whatever it is, the other deployments go on
+                    log.exception("deployment %s could not be converged", key)
             self._drop_unowned()
             shown = {key: (entry.wanted, *_endpoints(self._records(key))) for key, entry in self._entries.items()}
             changed, self._shown = shown != self._shown, shown
@@ -150,12 +158,13 @@ class Deployments:
         records, now, dropping = self._records(key), time.monotonic(), entry.wanted.dropped
         for record in records:
             if record.error is not None:
-                _note_failure(entry, record, now)
+                was_ready_s = 0.0 if record.ready_at is None else now - record.ready_at
+                self._note(key, entry, entry.failures.after(record.created, was_ready_s, now), record.observed())
         seen = [Seen(r.id, _fits(r, entry.wanted.spec), r.state) for r in records]
         replicas = 0 if dropping else entry.wanted.spec.replicas
         actions = next_actions(replicas, seen, entry.failures.may_start(now))
         for replica_id in actions.remove:
-            self._backend.stop(replica_id)
+            self._backend.drain(replica_id, 0)
         for replica_id in actions.drain:
             self._backend.drain(replica_id, entry.wanted.drain_s if dropping else self._drain_s)
         for _ in range(actions.start):
@@ -177,8 +186,22 @@ class Deployments:
                 warmup=self._store.warmup(key),
             )
         except SeatrialError as error:
-            entry.failures = entry.failures.after(now, 0.0, now)
-            entry.failed = Replica(id="none", state="failed", started_in_s=None, error=error.message)
+            failed = Replica(id="none", state="failed", started_in_s=None, error=error.message)
+            self._note(key, entry, entry.failures.after(now, 0.0, now), failed)
+
+    def _note(self, key: str, entry: _Entry, failures: Failures, failed: Replica) -> None:
+        entry.failures, entry.failed = failures, failed
+        with suppress(SeatrialError):  # without space the pauses begin anew with the next manager
+            at_ms = int((time.time() - time.monotonic() + failures.last_at) * 1000)
+            self._store.put_setback(key, Setback(count=failures.count, at_ms=at_ms, replica=failed))
+
+    def _resumed(self, key: str, wanted: Wanted) -> _Entry:
+        """A deployment as the manager before left it. The clock may have been set since: no pause becomes longer."""
+        setback = self._store.setback(key)
+        if setback is None:
+            return _Entry(wanted)
+        ago_s = max(0.0, time.time() - setback.at_ms / 1000)
+        return _Entry(wanted, Failures(setback.count, time.monotonic() - ago_s), setback.replica)
 
     def _drop_unowned(self) -> None:
         owners = set(self._entries)
@@ -192,12 +215,6 @@ class Deployments:
 
 def _fits(record: ServerRecord, spec: DeploymentSpec) -> bool:
     return record.served == spec.served and record.option == spec.option
-
-
-def _note_failure(entry: _Entry, record: ServerRecord, now: float) -> None:
-    ready_at = None if record.started_in_s is None else (record.launched or record.created) + record.started_in_s
-    entry.failures = entry.failures.after(record.created, 0.0 if ready_at is None else now - ready_at, now)
-    entry.failed = record.observed()
 
 
 def _endpoints(records: Sequence[ServerRecord]) -> tuple[Endpoint, ...]:
@@ -216,7 +233,7 @@ def _deployment(entry: _Entry, records: Sequence[ServerRecord]) -> Deployment:
         state = "ready"
     elif entry.failures.gave_up and entry.failed is not None:
         state, replicas = "failed", (*replicas, entry.failed)
-        error = f"{entry.failures.count} starts in a row failed, the last one: {entry.failed.error}"
+        error = f"{entry.failures.count} replicas in a row failed, the last one: {entry.failed.error}"
     else:
         state = "starting"
     return Deployment(spec=wanted.spec, wanted_at_ms=wanted.wanted_at_ms, state=state, replicas=replicas, error=error)

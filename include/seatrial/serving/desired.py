@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from seatrial.errors import Refused, SeatrialError
-from seatrial.serving.spec import DeploymentSpec
+from seatrial.errors import Refused, SeatrialError, TryAgain
+from seatrial.serving.spec import DeploymentSpec, Replica
 from seatrial.storage.local import atomic_write
 
 _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -25,6 +25,17 @@ class Wanted(BaseModel):
     drain_s: float = 0.0
 
 
+class Setback(BaseModel):
+    """The last failure of a deployment's replicas, the `count`-th in a row. Kept as well, so that neither the growing
+    pauses nor the reason are lost when another manager goes on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int
+    at_ms: int
+    replica: Replica
+
+
 def key_of(model_id: int, environment: str) -> str:
     """The name of a deployment. Raises Refused for an environment that cannot be part of a file's name."""
     if not _ENVIRONMENT.fullmatch(environment):
@@ -33,7 +44,8 @@ def key_of(model_id: int, environment: str) -> str:
 
 
 class WantedStore:
-    """`<folder>/<key>.json`, and the warm-up sample beside it as .npz. Each write is atomic."""
+    """`<folder>/<key>.json`, with the warm-up sample beside it as .npz and a setback as .setback. Each write is atomic,
+    and raises SeatrialError when there is no space or right to it; what was kept stays then."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -44,14 +56,33 @@ class WantedStore:
 
     def put(self, key: str, wanted: Wanted) -> None:
         """Keep it, in the place of what was kept under its key."""
-        atomic_write(self._folder / f"{key}.json", wanted.model_dump_json(indent=1).encode())
+        self._write(f"{key}.json", wanted.model_dump_json(indent=1).encode())
 
     def remove(self, key: str) -> None:
-        for suffix in ("json", "npz"):
+        for suffix in ("json", "npz", "setback"):
             (self._folder / f"{key}.{suffix}").unlink(missing_ok=True)
 
+    def put_setback(self, key: str, setback: Setback) -> None:
+        self._write(f"{key}.setback", setback.model_dump_json(indent=1).encode())
+
+    def setback(self, key: str) -> Setback | None:
+        """The last failure; None without one, and for one that cannot be understood: then the row begins anew."""
+        try:
+            return Setback.model_validate_json((self._folder / f"{key}.setback").read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def forget_setback(self, key: str) -> None:
+        (self._folder / f"{key}.setback").unlink(missing_ok=True)
+
     def put_warmup(self, key: str, warmup: bytes) -> None:
-        atomic_write(self._folder / f"{key}.npz", warmup)
+        self._write(f"{key}.npz", warmup)
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            atomic_write(self._folder / name, data)
+        except OSError as error:
+            raise TryAgain(f"{self._folder / name} could not be written: {error}") from error
 
     def warmup(self, key: str) -> bytes | None:
         try:

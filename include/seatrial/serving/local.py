@@ -12,22 +12,30 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
+
 from seatrial.errors import Conflict, NotFound, Refused, SeatrialError
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import Gpus
 from seatrial.served_model import ServedModel
+from seatrial.serving.cgroups import leftover, remove_cgroup
 from seatrial.serving.cores import pick_cores
 from seatrial.serving.mps_daemons import MpsDaemons
 from seatrial.serving.placement import pick_gpu
 from seatrial.serving.ports import PortPool
-from seatrial.serving.processes import end, is_alive, marked
+from seatrial.serving.processes import end, is_alive, of_replicas
 from seatrial.serving.record import ServerRecord, read_record
-from seatrial.serving.server import Limits, Server
+from seatrial.serving.server import Server
+from seatrial.serving.server_log import cut_log, log_tail
 from seatrial.serving.spec import Replica
 from seatrial.serving.triton_config import model_config
 from seatrial.serving.triton_repository import CopyFiles
 from seatrial.serving.tritonserver import TritonInstallation, remove_shared_memory
 from seatrial.serving.warmup import unpack
+from seatrial.serving.watch import Limits
+
+CUT_EVERY_S = 0.2
+"""Between two looks at the logs: a server that writes as fast as the disk takes it fills some 100 MB between them."""
 
 
 class LocalBackend:
@@ -55,6 +63,7 @@ class LocalBackend:
         self._lock, self._servers = threading.Lock(), dict[str, Server]()
         self._changed: Callable[[], None] = lambda: None
         self._claim: int | None = None
+        self._closing, self._logs = threading.Event(), threading.Thread(target=self._cut_logs, name="logs", daemon=True)
 
     def adopt(self) -> None:
         """Take over the servers that run, and remove what is left of others: processes, folders, shared memory.
@@ -70,6 +79,7 @@ class LocalBackend:
         _remove_strays(self._folder, keep=set(self._servers))
         for server in self._servers.values():
             server.adopt()
+        self._logs.start()
 
     def on_change(self, changed: Callable[[], None]) -> None:
         """Have `changed` called, from any thread, after each change of a server. It must return at once."""
@@ -80,6 +90,9 @@ class LocalBackend:
         samples = () if warmup is None else unpack(warmup, served.signature.inputs)
         model_config(served, option, self._installation.backend_names(), samples)
         pick_cores(option.cores, self._cores, ())
+        have_mib = psutil.virtual_memory().total // 2**20
+        if (option.memory_mib or 0) > have_mib:
+            raise Refused(f"needs {option.memory_mib} MiB of memory, this machine has {have_mib}", limit=have_mib)
         pick_gpu(option, self._gpus.found, self._gpus.reason, ())
 
     def start_replica(
@@ -117,6 +130,14 @@ class LocalBackend:
         """The replica as it is now. Raises NotFound once it has been stopped."""
         return self._find(replica_id).record.observed()
 
+    def log_tail(self, replica_id: str, lines: int = 30) -> tuple[str, ...]:
+        """The last lines of a server's log as it is now, oldest first, without blank ones and drawn tables.
+
+        For a live view call it again: there is nothing to close. At most the last MiB is looked at. The log of a
+        failed server is there until the server is replaced, see `Replica.log_tail`. Raises NotFound once it is gone.
+        """
+        return log_tail(self._folder / self._find(replica_id).record.id, lines)
+
     def records(self) -> Mapping[str, ServerRecord]:
         """The records of all servers, oldest first."""
         with self._lock:
@@ -133,14 +154,16 @@ class LocalBackend:
         return server.record.observed()
 
     def drain(self, replica_id: str, drain_s: float) -> None:
-        """Take a server out of use now, and end it after `drain_s`. Returns at once. One that is gone is no error."""
+        """Take a server out of use now, and end it after `drain_s` at least, once nothing is outstanding
+        (`Server.drain`). Returns at once. One that is gone is no error; what is left of one that failed is removed
+        once its processes have ended, so call again while it is there."""
         server = self._servers.get(replica_id)
         if server is None or server.gone:
             return
-        if server.record.error is not None:
-            self._forget(replica_id, server)
-        else:
+        if server.record.error is None:
             server.drain(time.monotonic() + drain_s)
+        elif server.ended:
+            self._forget(replica_id, server)
 
     def stop(self, replica_id: str, grace_s: float = 0.0) -> None:
         """End a server: when this returns, its processes and its folder are gone. One that is gone is no error.
@@ -171,6 +194,9 @@ class LocalBackend:
     def close(self, *, stop_servers: bool) -> None:
         """End this backend: all its servers with it, or none, for the next backend to adopt. Safe to repeat."""
         self._each(list(self._servers.values()), self._limits.grace_s if stop_servers else None)
+        self._closing.set()
+        if self._logs.is_alive():
+            self._logs.join()
         with self._lock:
             self._servers.clear()
         if stop_servers:
@@ -186,6 +212,12 @@ class LocalBackend:
                 ended = [pool.submit(s.release) if grace_s is None else pool.submit(s.stop, grace_s) for s in servers]
             for future in ended:
                 future.result()
+
+    def _cut_logs(self) -> None:
+        """In a thread of its own, because a server may log in every state, also where its own thread waits for it."""
+        while not self._closing.wait(CUT_EVERY_S):
+            for server in list(self._servers.values()):
+                cut_log(server.folder)
 
     def _new_record(
         self, served: ServedModel, option: HardwareOption, purpose: str, owner: str | None, lease_s: float | None
@@ -223,11 +255,14 @@ class LocalBackend:
 
 def _remove_strays(folder: Path, keep: set[str]) -> None:
     """End and remove every server below `folder` but those in `keep`, also processes whose own folder is gone."""
-    running = {found for _, found in marked() if found.parent == folder}
-    on_disk = {path for path in folder.iterdir() if path.is_dir()}
-    strays = sorted(path for path in running | on_disk if path.name not in keep)
-    for path in strays:
+    cgroups = leftover(folder)
+    found = {replica for _, replica in (*of_replicas(folder), *cgroups)} | {p for p in folder.iterdir() if p.is_dir()}
+    for path in sorted(path for path in found if path.name not in keep):
         end(None, path, grace_s=0)
+        record = read_record(path)
+        own = [record.confinement.cgroup] if record is not None and record.confinement.cgroup is not None else []
+        for cgroup in (*own, *(cgroup for cgroup, replica in cgroups if replica == path)):
+            remove_cgroup(cgroup)
         remove_shared_memory(path.name)
         shutil.rmtree(path, ignore_errors=True)
 

@@ -33,8 +33,8 @@ class Ports(BaseModel):
 class PortPool:
     """Gives ports to the replicas of one backend; two of them never get the same. Usable from many threads."""
 
-    def __init__(self) -> None:
-        self._lock, self._taken = threading.Lock(), set[int]()
+    def __init__(self, ports: range = PORTS) -> None:
+        self._lock, self._ports, self._taken = threading.Lock(), ports, set[int]()
 
     def take(self) -> Ports:
         """Three ports that nobody here has and nothing listens on. Raises ServerFailed when there are none.
@@ -45,13 +45,14 @@ class PortPool:
         with self._lock:
             found: list[int] = []
             for _ in range(_TRIES):
-                port = secrets.choice(PORTS)
+                port = secrets.choice(self._ports)
                 if port not in self._taken and port not in found and _is_free(port):
                     found.append(port)
                 if len(found) == 3:
                     self._taken.update(found)
                     return Ports(http=found[0], grpc=found[1], metrics=found[2])
-        raise ServerFailed(f"no three free ports on {HOST} in {PORTS.start}–{PORTS.stop - 1} after {_TRIES} tries")
+        first, last = self._ports[0], self._ports[-1]
+        raise ServerFailed(f"no three free ports on {HOST} in {first}–{last} after {_TRIES} tries")
 
     def hold(self, ports: Ports) -> None:
         """Take the ports of a server that runs already."""

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from dataclasses import dataclass
 from types import TracebackType
 
 import httpx
 
 from seatrial.errors import ServerFailed
-from seatrial.served_model import ServedModel
 from seatrial.serving.inference_http import LENGTH_HEADER, answered_outputs, encode_request, output_flaw, zeros
+from seatrial.serving.ports import HOST
+from seatrial.serving.record import ServerRecord
 from seatrial.tensors import Tensors
 
 QUICK_S = 2.0
 """Seconds for a question that costs the server nothing; a server that takes longer is stuck or starved."""
 
 
-class Probe:
-    """A connection to one server. `server_id` tells it from a stranger that took its port."""
+_COUNTERS = re.compile(r"^(nv_inference_\w+)(?:{[^}]*})? (\S+)$", re.MULTILINE)
 
-    def __init__(self, http_address: str, server_id: str, served: ServedModel) -> None:
+
+@dataclass(frozen=True)
+class Work:
+    """Requests: `completed` since the server's start, answered or failed; `waiting` in the queue, for an instance to be
+    free. Those that an instance is working on are in neither: Triton does not count them."""
+
+    completed: int
+    waiting: int
+
+
+def work_of(metrics: str) -> Work:
+    """The work that Triton's metrics page tells of. Pure. Raises ValueError for a number that is none."""
+    totals = Counter[str]()
+    for name, value in _COUNTERS.findall(metrics):
+        totals[name] += int(float(value))
+    completed = totals["nv_inference_request_success"] + totals["nv_inference_request_failure"]
+    return Work(completed, totals["nv_inference_pending_request_count"])
+
+
+class Probe:
+    """A connection to one server. Its id tells it from a stranger that took its port."""
+
+    def __init__(self, record: ServerRecord) -> None:
         # No proxy: the server is on this machine, whatever the environment says of the way out.
-        self._http = httpx.Client(base_url=f"http://{http_address}", trust_env=False, timeout=QUICK_S)
-        self._server_id, self._served = server_id, served
-        self._model = f"/v2/models/{served.name}/versions/{served.version}"
+        address = f"http://{HOST}:{record.ports.http}"
+        self._http = httpx.Client(base_url=address, trust_env=False, timeout=QUICK_S)
+        self._server_id, self._served, self._metrics_port = record.id, record.served, record.ports.metrics
+        self._model = f"/v2/models/{record.served.name}/versions/{record.served.version}"
 
     def __enter__(self) -> Probe:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._http.close()
 
     def is_ready(self) -> bool:
@@ -41,8 +69,16 @@ class Probe:
         except (httpx.HTTPError, ValueError):
             return False
 
-    def warm_up(self, sample: Tensors | None, timeout_s: float) -> None:
-        """Have the model answer `sample`, and see that it answers with the signature's outputs.
+    def work(self) -> Work | None:
+        """What the server has done and has before it; None when it does not say."""
+        try:
+            answer = self._http.get(f"http://{HOST}:{self._metrics_port}/metrics")
+            return work_of(answer.text) if answer.status_code == 200 else None
+        except (httpx.HTTPError, ValueError):
+            return None
+
+    def warm_up(self, sample: Tensors | None, timeout_s: float) -> float:
+        """Have the model answer `sample`, and see that it answers with the signature's outputs. The seconds it took.
 
         Without a sample zeros are sent, and the model's refusal of those is an answer too: it may be right.
         Raises ServerFailed with what the server said.
@@ -50,23 +86,21 @@ class Probe:
         name = f"{self._served.name} {self._served.version}"
         body, headers = encode_request(zeros(self._served.signature) if sample is None else sample)
         try:
-            answer = self._infer(body, headers, timeout_s)
+            answer = self._http.post(f"{self._model}/infer", content=body, headers=headers, timeout=timeout_s)
         except httpx.HTTPError as error:
             raise ServerFailed(f"{name}: no answer to the warm-up request: {error!r}") from error
-        if answer.status_code != 200:
-            if sample is None:
-                return
-            raise ServerFailed(f"{name}: the warm-up request failed: {answer.text[:500]}")
-        flaw = self._flaw(answer)
+        took_s = answer.elapsed.total_seconds()
+        if answer.status_code != 200 and sample is None:
+            return took_s
+        flaw = self._flaw(answer) if answer.status_code == 200 else answer.text[:500]
         if flaw:
-            raise ServerFailed(f"{name}: the answer to the warm-up request is not the signature's: {flaw}")
-
-    def _infer(self, body: bytes, headers: Mapping[str, str], timeout_s: float) -> httpx.Response:
-        return self._http.post(f"{self._model}/infer", content=body, headers=headers, timeout=timeout_s)
+            raise ServerFailed(f"{name}: the warm-up request failed: {flaw}")
+        return took_s
 
     def _flaw(self, answer: httpx.Response) -> str | None:
         try:
             length = int(answer.headers.get(LENGTH_HEADER, len(answer.content)))
-            return output_flaw(self._served.signature, answered_outputs(answer.content, length))
+            flaw = output_flaw(self._served.signature, answered_outputs(answer.content, length))
         except (ValueError, KeyError) as error:
-            return f"it cannot be read: {error!r}"
+            return f"its answer cannot be read: {error!r}"
+        return flaw and f"its answer is not the signature's: {flaw}"

@@ -1,7 +1,8 @@
 """Server processes: started in their own session, recognised without doubt, ended with everything they started.
 
-A process is recognised by pid and start time, because pids come again. What belongs to a server is recognised by a
-marker in the environment, which its children inherit: so also those are found whose parent is long gone.
+A process is recognised by pid and start time, because pids come again. What belongs to a server is recognised by its
+cgroup, and by a marker in the environment; children inherit both, so also those are found whose parent is long gone.
+Without a cgroup a child is lost that has emptied its environment and also left the session or outlived the server.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from seatrial.errors import DeadlineExceeded, ServerFailed
+from seatrial.serving.cgroups import replica_of
 from seatrial.waiting import Deadline, wait_until
 
 MARKER = "SEATRIAL_REPLICA"
@@ -86,16 +88,16 @@ def exit_status(process: ProcessId) -> int | None:
 
 def members(folder: Path) -> list[psutil.Process]:
     """All living processes of the replica in `folder`: the server itself and what it started."""
-    return [process for process, found in marked() if found == folder]
+    return [process for process, found in of_replicas(folder.parent) if found == folder]
 
 
-def marked() -> Iterator[tuple[psutil.Process, Path]]:
-    """All living processes of this user that carry the marker, each with the folder that it names."""
+def of_replicas(servers: Path) -> Iterator[tuple[psutil.Process, Path]]:
+    """All living processes of this user's replicas below `servers`, each with its replica's folder."""
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            folder = process.environ().get(MARKER)
-            if folder and process.status() != psutil.STATUS_ZOMBIE:
-                yield process, Path(folder)
+            folder = _by_marker(process) or replica_of(process.pid, servers)
+            if folder and _is_replica(folder, servers) and process.status() != psutil.STATUS_ZOMBIE:
+                yield process, folder
 
 
 def end(process: ProcessId | None, folder: Path, grace_s: float) -> None:
@@ -135,11 +137,35 @@ def _terminate(process: ProcessId) -> None:
 
 def _kill_all(process: ProcessId | None, folder: Path) -> bool:
     """Kill what is left; whether nothing was."""
-    left = members(folder)
+    left = [*members(folder), *_session(process)]
     for member in left:
         with suppress(psutil.NoSuchProcess):
             member.kill()
     return not left and (process is None or not is_alive(process))
+
+
+def _session(process: ProcessId | None) -> list[psutil.Process]:
+    """The living processes of a server's session, while the server is there: later its number may be another's."""
+    if process is None or not is_alive(process):
+        return []
+    found = []
+    for other in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if os.getsid(other.pid) == process.pid:
+                found.append(other)
+    return found if is_alive(process) else []
+
+
+def _is_replica(folder: Path, servers: Path) -> bool:
+    """A process says itself where it belongs: no name that it makes up may lead out of `servers`."""
+    return folder.parent == servers and folder.name != ".."
+
+
+def _by_marker(process: psutil.Process) -> Path | None:
+    with suppress(psutil.Error, OSError):
+        folder = process.environ().get(MARKER)
+        return Path(folder) if folder else None
+    return None
 
 
 def _stat(pid: int) -> list[str] | None:

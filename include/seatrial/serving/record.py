@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
+from seatrial.serving.confinement import Confinement
 from seatrial.serving.cuda_view import CudaView
 from seatrial.serving.placement import GpuPlacement
 from seatrial.serving.ports import HOST, Ports
@@ -17,7 +18,6 @@ from seatrial.serving.spec import Replica
 from seatrial.storage.local import atomic_write
 
 FILE = "server.json"
-LOG = "server.log"
 WARMUP = "warmup.npz"
 REPOSITORY = "repository"
 
@@ -26,7 +26,8 @@ class ServerRecord(BaseModel):
     """One Inference Server. Moments are seconds on the machine's monotonic clock, which all processes share: after a
     reboot they mean nothing, but then no process is found again either.
 
-    `created` is when it was asked for, `launched` when its process was started.
+    `created` is when it was asked for, `launched` when its process was started. `seal` is the state of its repository's
+    files, `runtime` what the runtime says of itself, `answered_in_s` what the warm-up request took.
     A server belongs to an `owner` (a deployment) or has a lease (`lease_until`): it is on trial, and removed when the
     lease passes. It is failed with `error`, else draining with `drain_until`, else ready with `started_in_s`.
     """
@@ -45,6 +46,10 @@ class ServerRecord(BaseModel):
     created: float = 0.0
     process: ProcessId | None = None
     launched: float | None = None
+    confinement: Confinement = Confinement(None)
+    seal: dict[str, str] = Field(default_factory=dict)
+    runtime: dict[str, str] = Field(default_factory=dict)
+    answered_in_s: float | None = None
     started_in_s: float | None = None
     lease_until: float | None = None
     drain_until: float | None = None
@@ -64,10 +69,16 @@ class ServerRecord(BaseModel):
             core_set=self.core_set,
             gpu=self.gpu,
             gpu_seen=self.gpu_seen,
+            memory_limit=self.confinement.memory,
+            runtime=self.runtime,
             started_in_s=self.started_in_s,
             error=self.error,
             log_tail=self.log_tail,
         )
+
+    @property
+    def ready_at(self) -> float | None:
+        return None if self.started_in_s is None else (self.launched or self.created) + self.started_in_s
 
     @property
     def grpc_address(self) -> str:

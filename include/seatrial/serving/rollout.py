@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 FAILURES_LIMIT = 3
-"""After so many failed starts in a row a deployment is called failed. It is still tried, every minute at the end."""
+"""After so many failures in a row a deployment is called failed. It is still tried, every minute at the end."""
 
-STEADY_S = 30.0
-"""A replica that was ready for so long was no failed start, whatever ended it."""
+STEADY_S = 600.0
+"""A replica that was ready for so long begins the row of failures anew. Long, because a model that ends its server
+after so many requests may take minutes to get there, again and again."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def next_actions(wanted: int, seen: Sequence[Seen], may_start: bool) -> Actions:
 
 @dataclass(frozen=True)
 class Failures:
-    """Failed starts in a row, on the monotonic clock in seconds."""
+    """Replicas that failed in a row, at their start or after it, on the monotonic clock in seconds."""
 
     count: int = 0
     last_at: float = 0.0

@@ -6,46 +6,31 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from seatrial.errors import SeatrialError, ServerFailed
+from seatrial.serving.cgroups import remove_cgroup
+from seatrial.serving.confinement import confine, confined, killed_by, memory_flaw
 from seatrial.serving.mps_daemons import MpsDaemons
-from seatrial.serving.ports import HOST, PortPool
+from seatrial.serving.ports import PortPool
 from seatrial.serving.probe import Probe
-from seatrial.serving.processes import ProcessId, core_sets, end, exit_status, identify, is_alive, members, spawn
-from seatrial.serving.record import LOG, REPOSITORY, WARMUP, ServerRecord, write_record
-from seatrial.serving.triton_backend import choose_way
-from seatrial.serving.triton_log import is_port_clash, log_tail, reason
-from seatrial.serving.triton_repository import CopyFiles, write_repository
+from seatrial.serving.processes import core_sets, end, spawn
+from seatrial.serving.read_back import cores_flaw, runtime_settings, threads_flaw
+from seatrial.serving.record import REPOSITORY, WARMUP, ServerRecord, write_record
+from seatrial.serving.seal import seal
+from seatrial.serving.server_log import KEPT_LINES, LOG, log_tail
+from seatrial.serving.triton_log import is_port_clash
+from seatrial.serving.triton_repository import CopyFiles, runs_our_runtime, write_repository
 from seatrial.serving.tritonserver import TritonInstallation, remove_shared_memory
 from seatrial.serving.warmup import unpack
+from seatrial.serving.watch import LOOK_EVERY_S, QUIET_S, Limits, Watch, see_alive, server_process
 from seatrial.storage.local import atomic_write
 from seatrial.tensors import Tensors
 from seatrial.waiting import Deadline, wait_until
 
 log = logging.getLogger(__name__)
-
-LOOK_EVERY_S = 0.2
-"""Between two looks at the processes: how long a dead server may stay in use. A look costs some 20 µs a process."""
-
-ASK_EVERY_S = 1.0
-"""Between two questions whether the model is ready."""
-
-STUB = "triton_python_backend_stub"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds. start: from the process's start to the first answer; silent: without an answer to a health question
-    (long, because a server under full load is not a dead one); grace: from SIGTERM to SIGKILL."""
-
-    start_s: float = 120.0
-    silent_s: float = 30.0
-    grace_s: float = 6.0
 
 
 class Left(Exception):
@@ -58,7 +43,8 @@ class Unwanted(Exception):
 
 class Server:
     """Ends only by `stop`, by the end of its drain, or by failing; its record says which. `changed` is called after
-    each change, from the server's own thread. Whatever happens, no process is left of a server that is not in use."""
+    each change, from the server's own thread. A server that fails is no endpoint from that moment on; its processes
+    are killed next, and none is left once it has `ended`, `stop` has returned, or the server is `gone`."""
 
     def __init__(
         self,
@@ -70,11 +56,11 @@ class Server:
         limits: Limits,
         changed: Callable[[], None],
     ) -> None:
-        self._folder, self._installation, self._ports, self._limits = folder, installation, ports, limits
+        self.folder, self._installation, self._ports, self._limits = folder, installation, ports, limits
         self._mps, self._changed, self._record = mps, changed, record
         self._lock, self._leave = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
-        self.gone = False
+        self.gone = self.ended = False
 
     @property
     def record(self) -> ServerRecord:
@@ -83,8 +69,8 @@ class Server:
     def start(self, copy_files: CopyFiles, warmup: bytes | None) -> None:
         """Write the record, then go on in a thread: files, process, readiness, watch."""
         if warmup is not None:
-            atomic_write(self._folder / WARMUP, warmup)
-        write_record(self._folder, self._record)
+            atomic_write(self.folder / WARMUP, warmup)
+        write_record(self.folder, self._record)
         self._follow(lambda: self._bring_up(copy_files))
 
     def adopt(self) -> None:
@@ -95,7 +81,8 @@ class Server:
         self._change(lease_until=lease_until)
 
     def drain(self, until: float) -> None:
-        """End the server at `until`; from now on it is no endpoint. A second call can only bring the end nearer."""
+        """From now on it is no endpoint. At `until`, when its clients have heard of it, it ends once nothing is
+        outstanding, `Limits.outstanding_s` later at the latest. A second call can only bring the end nearer."""
         before = self._record.drain_until
         self._change(drain_until=until if before is None else min(before, until))
 
@@ -126,19 +113,21 @@ class Server:
             self._finish(grace_s=0)
         except SeatrialError as error:
             self._fail(error.message)
+        except OSError as error:
+            self._fail(f"{self._name}: its folder cannot be written: {error}")
         except Exception as error:  # a thread that dies unheard would leave a replica "starting" for ever
             self._fail(f"{self._name}: {error!r}")
 
     def _bring_up(self, copy_files: CopyFiles) -> None:
-        record, installed = self._record, self._installation.backend_names()
-        write_repository(
-            self._folder / REPOSITORY, record.served, record.option, installed, copy_files, self._samples()
-        )
+        repository, record = self.folder / REPOSITORY, self._record
+        installed = self._installation.backend_names()
+        write_repository(repository, record.served, record.option, installed, copy_files, self._samples())
+        self._change(seal=seal(repository))
         try:
             self._launch()
             self._become_ready()
         except ServerFailed:
-            if not is_port_clash(log_tail(self._folder / LOG)):
+            if not is_port_clash(log_tail(self.folder)):
                 raise
             self._end(0)
             self._ports.release(self._record.ports)
@@ -148,101 +137,98 @@ class Server:
 
     def _launch(self) -> None:
         record = self._record
-        command = self._installation.command(
-            self._folder / REPOSITORY, record.served.name, record.ports, server_id=record.id
-        )
-        environment = self._environment()
+        confinement = confine(self.folder, record.option.memory_mib)
+        command, environment = confined(self._command(), confinement), self._environment()
         with self._lock:
             self._go_on()
-            log = self._folder / LOG
-            process = spawn(command, environment, self._folder, log, record.core_set)
-            self._record = record.model_copy(update={"process": process, "launched": time.monotonic()})
-            write_record(self._folder, self._record)
+            process = spawn(command, environment, self.folder, self.folder / LOG, record.core_set)
+            update = {"process": process, "launched": time.monotonic(), "confinement": confinement}
+            self._record = record.model_copy(update=update)
+            write_record(self.folder, self._record)
         self._changed()
+
+    def _command(self) -> list[str]:
+        record, patience = self._record, self._limits.outstanding_s
+        return self._installation.command(
+            self.folder / REPOSITORY, record.served.name, record.ports, server_id=record.id, exit_timeout_s=patience
+        )
+
+    def _environment(self) -> Mapping[str, str]:
+        """The whole environment of the server, but for the marker that `spawn` adds."""
+        deadline = Deadline.after(self._limits.start_s)
+        return {**self._installation.environment, **self._mps.environment(self._record.gpu, deadline)}
 
     def _become_ready(self) -> None:
         record = self._record
         if record.started_in_s is not None:
             return
         deadline = Deadline.after(self._limits.start_s)
-        with Probe(f"{HOST}:{record.ports.http}", record.id, record.served) as probe:
+        with Probe(record) as probe:
             wait_until(lambda: self._is_up(probe), deadline, f"{self._name}: the model is ready", longest_s=0.1)
-            probe.warm_up(next(iter(self._samples()), None), deadline.left_s)
-        self._read_back()
+            answered_in_s = probe.warm_up(self._sample(), deadline.left_s)
+        runtime = self._read_back()
         self._go_on()
         started_in_s = round(time.monotonic() - (record.launched or record.created), 3)
-        self._change(started_in_s=started_in_s)
+        self._change(started_in_s=started_in_s, answered_in_s=answered_in_s, runtime=runtime)
         log.info("server %s (%s) is ready after %.1f s", record.id, record.purpose, started_in_s)
 
     def _is_up(self, probe: Probe) -> bool:
         self._go_on()
-        self._see_alive([self._process])
+        see_alive(self.folder, self._record, [server_process(self._record)])
         return probe.is_ready()
 
-    def _environment(self) -> dict[str, str]:
-        deadline = Deadline.after(self._limits.start_s)
-        return {**self._installation.environment, **self._mps.environment(self._record.gpu, deadline)}
-
-    def _read_back(self) -> None:
-        """A core set counts only when the running processes show it, a share of a GPU when CUDA does."""
-        wanted, found = self._record.core_set, core_sets(self._folder)
-        if found != {wanted}:
-            raise ServerFailed(f"{self._name}: was given the cores {wanted}, but runs on {sorted(found)}")
-        if self._record.gpu is not None:
-            self._change(gpu_seen=self._mps.read_back(self._record.gpu, self._environment()))
+    def _read_back(self) -> dict[str, str]:
+        """What the runtime says of itself. Raises ServerFailed when the server runs otherwise than it was asked to."""
+        record = self._record
+        shown = runtime_settings(log_tail(self.folder, KEPT_LINES))
+        flaws = (
+            cores_flaw(record.core_set, core_sets(self.folder)),
+            memory_flaw(self.folder, record.confinement, record.option.memory_mib),
+            threads_flaw(record.option, shown) if runs_our_runtime(self.folder / REPOSITORY, record.served) else None,
+        )
+        for flaw in filter(None, flaws):
+            raise ServerFailed(f"{self._name}: {flaw}")
+        if record.gpu is not None:
+            self._change(gpu_seen=self._mps.read_back(record.gpu, self._environment()))
+        return shown[-1] if shown else {}
 
     def _watch(self) -> None:
-        """Look after a ready server until it is to leave or to end. Raises ServerFailed when it fails.
+        """Look after a ready server until it is to leave or to end. Raises ServerFailed when it fails."""
+        with Watch(self.folder, self._record, self._limits, self._sample(), time.monotonic()) as watch:
+            while not self._drained(watch, time.monotonic()):
+                if self._leave.wait(LOOK_EVERY_S):
+                    return
+                watch.look(time.monotonic(), draining=self._record.drain_until is not None)
+        self._finish(max(self._limits.grace_s, self._outstanding_until() - time.monotonic()))
 
-        Triton neither restarts a python process that died nor says that its model is not ready any more; each
-        request just fails. So those processes are watched like the server itself.
-        """
-        watched, record = self._watched(), self._record
-        answered = asked = time.monotonic()
-        with Probe(f"{HOST}:{record.ports.http}", record.id, record.served) as probe:
-            while not self._leave.wait(LOOK_EVERY_S):
-                self._see_alive(watched)
-                now = time.monotonic()
-                if (until := self._record.drain_until) is not None and now >= until:
-                    return self._finish(self._limits.grace_s)
-                if now - asked >= ASK_EVERY_S:
-                    asked = now
-                    answered = now if probe.is_ready() else answered
-                if now - answered > self._limits.silent_s:
-                    raise ServerFailed(f"{self._name}: has not answered for {now - answered:.0f} s")
-        return None
+    def _drained(self, watch: Watch, now: float) -> bool:
+        """Whether nobody sends it requests any more. Those under way are Triton's own to count: it ends at SIGTERM when
+        they have been answered."""
+        until = self._record.drain_until
+        if until is None or now < until:
+            return False
+        return watch.quiet_s(now) >= QUIET_S or now >= self._outstanding_until()
 
-    def _watched(self) -> list[ProcessId]:
-        stubs = [found for p in members(self._folder) if _is_stub(p) and (found := identify(p.pid))]
-        way = choose_way(self._record.served, self._record.option, self._installation.backend_names())
-        missing = (0 if way.native else self._record.option.instances) - len(stubs)
-        if missing > 0:
-            raise ServerFailed(f"{self._name}: {missing} of its {self._record.option.instances} instances ended")
-        return [self._process, *stubs]
-
-    def _see_alive(self, processes: list[ProcessId]) -> None:
-        for process in processes:
-            if is_alive(process):
-                continue
-            if process != self._process:
-                raise ServerFailed(f"{self._name}: the process of a model instance ended (pid {process.pid})")
-            status = exit_status(process)
-            how = "" if status is None else f" with status {status}"
-            why = reason(log_tail(self._folder / LOG))
-            raise ServerFailed(f"{self._name}: the Inference Server ended{how}: {why}")
+    def _outstanding_until(self) -> float:
+        return (self._record.drain_until or 0.0) + self._limits.outstanding_s
 
     def _fail(self, message: str) -> None:
         if self._leave.is_set():
-            return
+            return None
+        if self._record.drain_until is not None:
+            log.warning("server %s failed while it drained: %s", self._record.id, message)
+            return self._finish(grace_s=0)
+        message = f"{killed_by(self._record.confinement) or ''}: {message}".removeprefix(": ")
         log.warning("server %s (%s) failed: %s", self._record.id, self._record.purpose, message)
-        tail = log_tail(self._folder / LOG)
+        self._change(error=message, log_tail=log_tail(self.folder))  # first of all: it is no endpoint any more
         try:
             self._end(0)
         except SeatrialError as error:
-            message = f"{message}; {error.message}"
+            self._change(error=f"{message}; {error.message}")
         self._ports.release(self._record.ports)
-        with suppress(OSError):  # a full disk keeps the file as it was; what this manager knows is right
-            self._change(error=message, log_tail=tail)
+        self.ended = True
+        self._changed()
+        return None
 
     def _finish(self, grace_s: float) -> None:
         self._end(grace_s)
@@ -252,21 +238,28 @@ class Server:
         if self._record.gpu is not None and self._record.gpu.mps_share is not None:
             # A client of MPS that is killed with work in flight can leave the other clients undefined.
             grace_s = max(grace_s, self._limits.grace_s)
-        end(self._record.process, self._folder, grace_s)
+        end(self._record.process, self.folder, grace_s)
+        if self._record.confinement.cgroup is not None:
+            remove_cgroup(self._record.confinement.cgroup)
         remove_shared_memory(self._record.id)
 
     def _remove(self) -> None:
         with self._lock:
             self.gone = True
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         self._ports.release(self._record.ports)
         self._changed()
 
     def _change(self, **update: Any) -> None:
+        """Change the record. On a full disk the file stays as it was: what a next manager reads there is an earlier
+        moment of the same server, from which it comes to the same end."""
         with self._lock:
             self._record = self._record.model_copy(update=update)
-            if not self.gone:
-                write_record(self._folder, self._record)
+            try:
+                if not self.gone:
+                    write_record(self.folder, self._record)
+            except OSError as error:
+                log.warning("server %s: its record could not be written: %s", self._record.id, error)
         self._changed()
 
     def _go_on(self) -> None:
@@ -275,24 +268,15 @@ class Server:
         if self._record.drain_until is not None:
             raise Unwanted
 
+    def _sample(self) -> Tensors | None:
+        return next(iter(self._samples()), None)
+
     def _samples(self) -> tuple[Tensors, ...]:
         try:
-            return unpack((self._folder / WARMUP).read_bytes(), self._record.served.signature.inputs)
+            return unpack((self.folder / WARMUP).read_bytes(), self._record.served.signature.inputs)
         except FileNotFoundError:
             return ()
 
     @property
-    def _process(self) -> ProcessId:
-        assert self._record.process is not None, "asked for only once it was launched"
-        return self._record.process
-
-    @property
     def _name(self) -> str:
         return f"{self._record.served.name} {self._record.served.version}"
-
-
-def _is_stub(process: Any) -> bool:
-    try:
-        return bool(process.name() == STUB)
-    except Exception:
-        return False

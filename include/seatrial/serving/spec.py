@@ -41,6 +41,10 @@ class Replica(BaseModel):
     core_set: tuple[int, ...] = ()
     gpu: GpuPlacement | None = None
     gpu_seen: CudaView | None = None
+    memory_limit: str | None = Field(
+        default=None, description="Its memory limit and what keeps it, read back; none: no limit."
+    )
+    runtime: dict[str, str] = Field(default_factory=dict, description="What the running runtime says of itself.")
     started_in_s: float | None = Field(None, description="Seconds from process start to the first answered request.")
     error: str | None = None
     log_tail: tuple[str, ...] = ()

@@ -1,23 +1,12 @@
-"""What a tritonserver's log says. Reading the file apart, pure."""
+"""What the lines of a tritonserver's log say. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 _NOTE = re.compile(r'^E\d{4} \S+ +\d+ \S+\] +"?(?P<text>.*?)"? *$')
 _NO_GPU = "CudaDriverHelper has not been initialized."  # an error only by its letter: every start without a GPU has it
-
-
-def log_tail(log: Path, lines: int = 30) -> tuple[str, ...]:
-    """The last lines of a log that say something, see `telling`. An unreadable log has none."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 64 * 1024))
-            return telling(file.read().decode(errors="replace"))[-lines:]
-    except OSError:
-        return ()
 
 
 def telling(text: str, width: int = 400) -> tuple[str, ...]:

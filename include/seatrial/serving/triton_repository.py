@@ -48,6 +48,11 @@ def write_repository(
     return config
 
 
+def runs_our_runtime(folder: Path, served: ServedModel) -> bool:
+    """Whether the written repository has the model run by our model.py, which says in the log how it runs."""
+    return 'backend: "python"' in (folder / served.name / "config.pbtxt").read_text()
+
+
 def _copy_runtime(version: Path) -> None:
     for source in (resources.files("seatrial.serving") / "runtime").iterdir():
         if source.name.endswith(".py"):

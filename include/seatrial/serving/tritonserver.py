@@ -54,8 +54,13 @@ class TritonInstallation:
         """The backends that the installation has: each is a folder of its name."""
         return frozenset(path.name for path in self.backends.iterdir() if path.is_dir())
 
-    def command(self, repository: Path, model: str, ports: Ports, server_id: str) -> list[str]:
-        """The command line that serves one model of `repository` on loopback, and ends when it cannot."""
+    def command(
+        self, repository: Path, model: str, ports: Ports, server_id: str, exit_timeout_s: float = 20.0
+    ) -> list[str]:
+        """The command line that serves one model of `repository` on loopback, and ends when it cannot.
+
+        At SIGTERM it ends when all requests under way have been answered, or after `exit_timeout_s`.
+        """
         closed = f"{CLOSED_APIS}:seatrial={secrets.token_hex(16)}"  # known to nobody: closed, not guarded
         return [
             str(self.binary),
@@ -77,7 +82,7 @@ class TritonInstallation:
             "--allow-gpu-metrics=false",
             "--allow-cpu-metrics=false",
             f"--backend-config=python,shm-region-prefix-name={shared_memory_prefix(server_id)}",
-            "--exit-timeout-secs=20",
+            f"--exit-timeout-secs={exit_timeout_s:.0f}",
         ]
 
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-from seatrial.serving.triton_log import is_port_clash, log_tail, reason, telling
+from seatrial.serving.triton_log import is_port_clash, reason, telling
 
 FAILED = """\
 I1123 14:31:01.088 8353 server.cc:600]
@@ -33,13 +31,6 @@ def test_control_characters_and_endless_lines_do_not_reach_a_person() -> None:
     (line,) = telling("\x1b[31mred" + "x" * 10_000)
     assert line.startswith("[31mred")
     assert len(line) <= 400
-
-
-def test_only_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
-    log = tmp_path / "server.log"
-    log.write_text("first\n" + "line\n" * 50_000 + "last\n")
-    assert log_tail(log, lines=2) == ("line", "last")
-    assert log_tail(tmp_path / "none") == ()
 
 
 def test_a_taken_port_is_told_from_other_failures() -> None:

@@ -1,0 +1,168 @@
+"""A cgroup for each replica: how much memory it may use, and which processes are its own, whatever they do.
+
+A process is born into the cgroup of its parent: so a child that has left its session, outlived its parent and emptied
+its environment is still found. (Only root could move it elsewhere: do not run the manager as root where models can
+run code of their own.) Ours are made below the manager's own cgroup, where the kernel or the service manager allows
+that (systemd: `Delegate=yes`); others' are never touched.
+
+A kernel has its memory controller in version 2 or in version 1. Version 2 gives it to children only of a cgroup
+without processes, so a manager that is alone in its cgroup moves into a leaf beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+LEAF = "seatrial-manager"
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Cgroup:
+    """One cgroup: its version and its folder."""
+
+    kind: Literal["cgroup v2", "cgroup v1"]
+    path: Path
+
+
+_LIMIT = {"cgroup v2": "memory.max", "cgroup v1": "memory.limit_in_bytes"}
+_SWAP = {"cgroup v2": ("memory.swap.max", 0), "cgroup v1": ("memory.memsw.limit_in_bytes", 1)}
+"""The file against swapping the limit away, and what it is set to in units of the limit: v1 counts both together."""
+_EVENTS = {"cgroup v2": "memory.events", "cgroup v1": "memory.oom_control"}
+
+
+def own_cgroups(memberships: str, mounts: str) -> tuple[Cgroup, ...]:
+    """Our own cgroups that may hold others, version 2 first. Pure: from /proc/self/cgroup and /proc/self/mountinfo."""
+    found: dict[str, Cgroup] = {}
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        root, mount = before.split()[3:5]
+        kind = after.split()[0]
+        if kind == "cgroup2":
+            found["cgroup v2"] = Cgroup("cgroup v2", _below(mount, root, _path(memberships, "")))
+        elif kind == "cgroup" and "memory" in after.split()[-1].split(","):
+            found["cgroup v1"] = Cgroup("cgroup v1", _below(mount, root, _path(memberships, "memory")))
+    return tuple(found[kind] for kind in ("cgroup v2", "cgroup v1") if kind in found)
+
+
+def make_cgroup(replica: Path) -> Cgroup | None:
+    """A cgroup for the replica in that folder, with a memory controller where one can be had; None where none is
+    allowed at all. A second call gives the same one."""
+    own = _own()
+    for parent in (*filter(_gives_memory, own), *own):
+        with suppress(OSError):
+            made = Cgroup(parent.kind, _home(parent.path) / f"{_prefix(replica.parent)}{replica.name}")
+            made.path.mkdir(exist_ok=True)
+            return made
+    return None
+
+
+def limit_memory(cgroup: Cgroup, mib: int) -> bool:
+    """Set the limit, swap included. Whether the kernel has taken it."""
+    file, share = _SWAP[cgroup.kind]
+    with suppress(OSError):
+        (cgroup.path / _LIMIT[cgroup.kind]).write_text(str(mib * MIB))
+        if (cgroup.path / file).exists():  # not without swap accounting
+            (cgroup.path / file).write_text(str(mib * MIB * share))
+        return memory_limit_mib(cgroup) == mib
+    return False
+
+
+def memory_limit_mib(cgroup: Cgroup) -> int | None:
+    """The limit that the kernel shows; None without one."""
+    with suppress(OSError, ValueError):
+        return int((cgroup.path / _LIMIT[cgroup.kind]).read_text()) // MIB
+    return None
+
+
+def was_out_of_memory(cgroup: Cgroup) -> bool:
+    """Whether the kernel has killed a process in there because of the limit."""
+    with suppress(OSError):
+        lines = (cgroup.path / _EVENTS[cgroup.kind]).read_text().splitlines()
+        return any(line.split()[0] == "oom_kill" and int(line.split()[1]) > 0 for line in lines)
+    return False
+
+
+def remove_cgroup(cgroup: Cgroup) -> None:
+    """Remove it, those that its processes made below it too. Call when they have ended; safe to repeat."""
+    with suppress(OSError):
+        for folder in sorted((path for path in cgroup.path.rglob("*") if path.is_dir()), reverse=True):
+            folder.rmdir()
+        cgroup.path.rmdir()
+
+
+def replica_of(pid: int, servers: Path) -> Path | None:
+    """The folder of the replica below `servers` whose cgroup the process is in; None when it is in none."""
+    prefix = _prefix(servers)
+    with suppress(OSError):
+        for part in Path(f"/proc/{pid}/cgroup").read_text().replace("\n", "/").split("/"):
+            if part.startswith(prefix):
+                return servers / part.removeprefix(prefix)
+    return None
+
+
+def leftover(servers: Path) -> list[tuple[Cgroup, Path]]:
+    """The cgroups made below ours for replicas below `servers`, each with its replica's folder."""
+    prefix = _prefix(servers)
+    found = [Cgroup(own.kind, path) for own in _own() for path in sorted(_home(own.path).glob(f"{prefix}[!.]*"))]
+    return [(cgroup, servers / cgroup.path.name.removeprefix(prefix)) for cgroup in found]
+
+
+def _own() -> tuple[Cgroup, ...]:
+    with suppress(OSError):
+        return own_cgroups(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text())
+    return ()
+
+
+def _prefix(servers: Path) -> str:
+    """How the names of all cgroups of one manager's replicas begin: two managers never take the other's for theirs."""
+    return f"seatrial-{hashlib.sha256(str(servers).encode()).hexdigest()[:8]}-"
+
+
+def _home(own: Path) -> Path:
+    return own.parent if own.name == LEAF else own
+
+
+def _gives_memory(own: Cgroup) -> bool:
+    """Whether cgroups below `own` can have a memory limit; in version 2 that may have to be switched on."""
+    if own.kind == "cgroup v1":
+        return True
+    home = _home(own.path)
+    with suppress(OSError):
+        if "memory" not in (home / "cgroup.controllers").read_text().split():
+            return False
+        return _switched_on(home) or (_move_to_leaf(home) and _switched_on(home))
+    return False
+
+
+def _switched_on(home: Path) -> bool:
+    with suppress(OSError):  # busy: processes stand beside the children
+        (home / "cgroup.subtree_control").write_text("+memory")
+    return "memory" in (home / "cgroup.subtree_control").read_text().split()
+
+
+def _move_to_leaf(home: Path) -> bool:
+    if (home / "cgroup.procs").read_text().split() != [str(os.getpid())]:
+        return False
+    (home / LEAF).mkdir(exist_ok=True)
+    (home / LEAF / "cgroup.procs").write_text(str(os.getpid()))
+    return True
+
+
+def _path(memberships: str, controller: str) -> str:
+    """Our path in the hierarchy of a controller; the one without controllers is version 2."""
+    for line in memberships.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return path
+    return "/"
+
+
+def _below(mount: str, root: str, path: str) -> Path:
+    """Where a path of the hierarchy is seen: a container mounts only the part below its own `root`."""
+    return Path(mount, path.removeprefix(root).lstrip("/"))
