@@ -14,7 +14,7 @@ from seatrial.tensors import to_npz
 TINY_WIDTH = 4
 
 
-def tiny_onnx(path: Path, scale: float = 2.0) -> Path:
+def tiny_onnx(path: Path, scale: float = 2.0, metadata: Mapping[str, str] | None = None) -> Path:
     """Write y = x · scale as an ONNX file: `x` and `y` are FP32[-1,4]. Returns the path."""
     import onnx
     from onnx import TensorProto, helper
@@ -28,7 +28,9 @@ def tiny_onnx(path: Path, scale: float = 2.0) -> Path:
         [helper.make_tensor("w", TensorProto.FLOAT, [1], [scale])],
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    helper.set_model_props(model, dict(metadata or {}))
+    onnx.save(model, path)
     return path
 
 
