@@ -44,6 +44,10 @@ test: setup .venv-mlflow/.ready $(EXAMPLES)/.ready $(HDFS_JARS)/.ready test-unit
 test-unit: .venv-manager/.ready ## the pure halves, in seconds
 	.venv-manager/bin/python -m pytest tests/unit -q
 
+.PHONY: test-chaos
+test-chaos: .venv-manager/.ready ## the manager killed at 20 random moments, each replica, the machine rebooted (5 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m tests.chaos --kills 20 $(if $(SEED),--seed $(SEED))
+
 .PHONY: test-hdfs
 test-hdfs: .venv-manager/.ready $(HDFS_JARS)/.ready ## the storage contract and the artifact store, on folders and on a real HDFS
 	.venv-manager/bin/python -m pytest tests/contract/test_storage.py tests/contract/test_artifact_store.py tests/integration/test_hdfs.py -q
