@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from seatrial import cli_archive, cli_audit, cli_queries, cli_tokens, cli_upkeep
@@ -87,7 +88,8 @@ def rollback(arguments: argparse.Namespace) -> Answer:
         print(text, file=sys.stderr)
 
     with _api() as api:
-        run = Run(api, id="cli", who=getpass.getuser(), deadline=Deadline.after(300), progress=progress)
+        name = f"cli__{datetime.now(UTC).isoformat(timespec='milliseconds')}"  # each call is a run: it goes one back
+        run = Run(api, id=name, who=getpass.getuser(), deadline=Deadline.after(300), progress=progress)
         done = roll_back(run, arguments.model, arguments.why)
     return done, [f"{done['model']}@{done['version']} is Production, in place of @{done['replaced']}"]
 

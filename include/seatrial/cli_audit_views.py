@@ -18,6 +18,7 @@ PLAIN_STEP = {
     "ChooseHardware": "choice of hardware",
     "Promote": "promotion",
     "PushAutoscaling": "scaling policy pushed",
+    "Watch": "watch after promotion",
 }
 
 
@@ -72,7 +73,7 @@ def evidence_lines(evidence: Sequence[Document]) -> Iterator[str]:
 def said(evidence: Document) -> str:
     """One line of what a document of evidence says."""
     document, kind = evidence["document"], evidence["kind"]
-    if kind == "ShadowValidate":
+    if kind in ("ShadowValidate", "Watch"):
         return f"{document['verdict']}: {document['sentence']}"
     if kind == "ProfileHardware":
         capacity, objective = document["capacity"], document["objective"]
@@ -89,6 +90,8 @@ def said(evidence: Document) -> str:
         return f"answered {document['started_in_s']:g} s after its start"
     if kind == "CheckFormat":
         return f"{len(document['files'])} files, {len(document['sample_names'])} samples answered"
+    if kind == "Promote" and "warmth" in document:
+        return f"warm before any client came: {document['sentence']}"
     if kind == "Promote":
         return f"ledger entry {document['move']['seq']}, {document['replicas']} replica(s)"
     return str(evidence["key"])

@@ -36,6 +36,13 @@ class Settings:
                                                 it is replaced; default 30, and never less than ten times what its
                                                 warm-up took. More where one request takes longer than that
     outstanding_s      SEATRIAL_OUTSTANDING_S   seconds that the last requests of a replaced server may take; default 30
+    keep_warm_s        SEATRIAL_KEEP_WARM_S     seconds for which the servers of the version before stay ready after a
+                                                promotion, so that a rollback starts nothing; default 900: the watch
+                                                and ten minutes for a person. Idle, they cost memory and no CPU; 0
+                                                stops them as soon as they have drained
+    watch_s            SEATRIAL_WATCH_S         seconds after a promotion in which errors and latency are held against
+                                                what validation promised, a breach rolls back; default 300: five
+                                                windows of Triton's latency summary; 0 watches nothing
     stop_servers       SEATRIAL_STOP_SERVERS    "1": the manager stops all servers when it ends; default: they go on,
                                                 and the next manager finds them again
     """
@@ -53,6 +60,8 @@ class Settings:
     silent_s: float
     hung_s: float
     outstanding_s: float
+    keep_warm_s: float
+    watch_s: float
     stop_servers: bool
 
     @classmethod
@@ -73,6 +82,8 @@ class Settings:
             silent_s=float(env.get("SEATRIAL_SILENT_S", "30")),
             hung_s=float(env.get("SEATRIAL_HUNG_S", "30")),
             outstanding_s=float(env.get("SEATRIAL_OUTSTANDING_S", "30")),
+            keep_warm_s=float(env.get("SEATRIAL_KEEP_WARM_S", "900")),
+            watch_s=float(env.get("SEATRIAL_WATCH_S", "300")),
             stop_servers=env.get("SEATRIAL_STOP_SERVERS", "") == "1",
         )
 

@@ -64,8 +64,10 @@ class ManagerAPI:
         body = {"version": version, "to": to, "who": who, "run": run, "why": why, **expect}
         return self._json("POST", f"/models/{quoted(model)}/stage-moves", json=body)
 
-    def rollback_target(self, model: str) -> Document:
-        return self._json("GET", f"/models/{quoted(model)}/rollback-target")
+    def roll_back(self, model: str, *, who: str, run: str, why: str, **expect: Any) -> Document:
+        """How far the rollback of this run is; `replaces=` as the first answer said. Ask again until it is done."""
+        body = {"who": who, "run": run, "why": why, **expect}
+        return self._json("POST", f"/models/{quoted(model)}/rollbacks", json=body)
 
     # versions, files, evidence
 

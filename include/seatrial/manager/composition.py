@@ -7,13 +7,17 @@ import os
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from seatrial.hardware import HardwareOption
 from seatrial.manager.captures import CaptureStore
 from seatrial.manager.news import News
-from seatrial.manager.sweep import Sweep
+from seatrial.manager.sweep import sweep
+from seatrial.manager.ticker import Ticker
+from seatrial.manager.watch import Watch
 from seatrial.nvml import find_gpus
 from seatrial.profiling.options import load_options, machine_options
+from seatrial.registry.entities import StageMove
 from seatrial.registry.mlmd_store import Registry
 from seatrial.serving.deployments import Deployments
 from seatrial.serving.local import LocalBackend
@@ -65,14 +69,23 @@ class InferenceManager:
 
     def start(self) -> None:
         self.deployments.start()
-        self._sweep = Sweep(self)
+        self._sweep = Ticker("sweep", lambda: sweep(self))
         self._sweep.start()
+        self._watch = Ticker("watch", Watch(self).look)
+        self._watch.start()
 
     def stop(self) -> None:
         """End the manager's own threads; servers go on unless the settings say that they stop with it."""
+        self._watch.stop()
         self._sweep.stop()
         self.backend.stop_all(trials_only=True)
         self.deployments.close(stop_servers=self.settings.stop_servers)
+
+    def rollover_setting(self, name: Literal["keep_warm_s", "watch_s"], promotion: StageMove) -> float:
+        """Seconds: what the manifest of the promoted version asks for, else the manager's own setting."""
+        manifest = self.registry.version(promotion.model, promotion.version).manifest
+        asked = manifest.get("rollover", {}).get(name)
+        return float(getattr(self.settings, name) if asked is None else asked)
 
     @property
     def machine(self) -> dict[str, object]:

@@ -58,6 +58,10 @@ SHOWN: dict[tuple[str, str], Shown] = {
         "What a rollback would restore", {"version": 1, "model_id": 3, "replaces": 2, "policy": None}
     ),
     ("POST", "/models/{model}/stage-moves"): Shown("Move a version to a stage", examples.MOVE),
+    ("POST", "/models/{model}/rollbacks"): Shown(
+        "Go back to the former Production version",
+        {"model": "pitch", "version": 1, "model_id": 3, "replaces": 2, "state": "starting"},
+    ),
     ("GET", "/models/{model}/scaling-policy"): Shown("The scaling policy in force", examples.POLICY),
     ("PUT", "/models/{model}/scaling-policy"): Shown("Set the scaling policy", examples.POLICY),
     ("POST", "/models/{model}/versions"): Shown("Register an upload", {"version": examples.VERSION, "created": True}),

@@ -35,6 +35,7 @@ NEEDED: dict[tuple[str, str], Role] = {
     ("POST", "/models/{model}/versions"): "operator",
     ("DELETE", "/models/{model}/versions/{number}"): "operator",
     ("POST", "/models/{model}/stage-moves"): "operator",
+    ("POST", "/models/{model}/rollbacks"): "operator",
     ("PUT", "/models/{model}/scaling-policy"): "operator",
     ("POST", "/versions/{model_id}/evidence"): "operator",
     ("PUT", "/versions/{model_id}/deployment"): "operator",

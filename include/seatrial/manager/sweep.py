@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 
-from seatrial.errors import SeatrialError
+from seatrial.registry.rules import Ledger
+from seatrial.registry.succession import way_back
+from seatrial.serving.spec import Deployment
 
 if TYPE_CHECKING:
     from seatrial.manager.composition import InferenceManager
@@ -30,52 +31,48 @@ def purpose_ended(stage: str, *, moved_at_ms: int, wanted_at_ms: int, now_ms: in
     return now_ms - wanted_at_ms > grace_s * 1000
 
 
-class Sweep:
-    """A thread that looks every second; `now` may be called by anyone who knows that something ended."""
-
-    def __init__(self, manager: InferenceManager, every_s: float = 1.0) -> None:
-        self._manager = manager
-        self._every_s = every_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                sweep(self._manager)
-            except SeatrialError as error:
-                log.warning("sweep: %s", error)
-            except Exception:
-                log.exception("sweep failed; it is tried again")
-
-
 def sweep(manager: InferenceManager) -> None:
-    """Stop trial servers whose lease has passed, and deployments whose version left its stage."""
+    """Stop trial servers whose lease has passed, and deployments whose version left its stage.
+
+    The version that Production was just taken over from stays warm for a while, so that a rollback starts nothing.
+    """
     manager.backend.reap()
     now_ms = int(time.time() * 1000)
     for deployment in manager.deployments.all():
-        spec = deployment.spec
         if deployment.state in ("draining", "stopped"):
             continue
-        moves = [m for m in manager.registry.ledger(spec.served.name) if m.environment == spec.environment]
+        spec = deployment.spec
+        ledger = manager.registry.ledger(spec.served.name)
+        moves = [m for m in ledger if m.environment == spec.environment]
         touching = [m for m in moves if spec.served.version in (m.version, m.displaced)]
-        stage = "None"
+        moved_at_ms, stage = 0, "None"
         if touching:
             last = touching[-1]
+            moved_at_ms = last.at_ms
             stage = "Archived" if last.displaced == spec.served.version else last.to_stage
-        if purpose_ended(
+        if not purpose_ended(
             stage,
-            moved_at_ms=touching[-1].at_ms if touching else 0,
+            moved_at_ms=moved_at_ms,
             wanted_at_ms=deployment.wanted_at_ms,
             now_ms=now_ms,
             grace_s=UNSTAGED_GRACE_S,
         ):
-            log.info("%s@%d is %s: its servers are drained and stopped", spec.served.name, spec.served.version, stage)
-            manager.deployments.drop(spec.model_id, spec.environment, drain_s=DRAIN_S)
+            continue
+        name = f"{spec.served.name}@{spec.served.version}"
+        warm_until_ms = _warm_until_ms(manager, deployment, ledger)
+        if warm_until_ms is not None and now_ms < warm_until_ms:
+            if deployment.kept_warm_until_ms is None:
+                log.info("%s is kept warm for %.0f s: a rollback starts nothing", name, (warm_until_ms - now_ms) / 1000)
+            manager.deployments.keep_warm(spec.model_id, spec.environment, warm_until_ms)
+            continue
+        log.info("%s is %s: its servers are drained and stopped", name, stage)
+        manager.deployments.drop(spec.model_id, spec.environment, drain_s=DRAIN_S)
+
+
+def _warm_until_ms(manager: InferenceManager, deployment: Deployment, ledger: Ledger) -> int | None:
+    """By the manager's setting, unless the manifest of the version that took over says otherwise."""
+    spec = deployment.spec
+    entry = way_back(ledger, spec.environment)
+    if entry is None or entry.displaced != spec.served.version:
+        return None
+    return entry.at_ms + int(1000 * manager.rollover_setting("keep_warm_s", entry))

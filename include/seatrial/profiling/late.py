@@ -32,10 +32,10 @@ def too_many(late: int, groups: int, sent: int, allowed: float) -> bool:
     if late <= allowed * sent:
         return False
     independent = max(groups, round(sent * groups / late))
-    return _at_least(groups, independent, allowed) < CHANCE
+    return at_least(groups, independent, allowed) < CHANCE
 
 
-def _at_least(seen: int, of: int, share: float) -> float:
+def at_least(seen: int, of: int, share: float) -> float:
     """Chance of `seen` or more successes of `of` at `share` each."""
     if seen <= 0:
         return 1.0

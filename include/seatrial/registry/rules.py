@@ -169,6 +169,12 @@ def rollback_target(ledger: Ledger, environment: str = "local") -> int:
     return former[-1]
 
 
+def was_rollback(ledger: Ledger, entry: StageMove) -> bool:
+    """Whether an entry to Production put a version back that others had taken over from."""
+    before = [move for move in ledger if move.seq < entry.seq]
+    return entry.from_stage == "Archived" and entry.version in _production_line(before, entry.environment)
+
+
 def _production_line(ledger: Ledger, environment: str) -> list[int]:
     """The line of succession to Production: promotions extend it, rollbacks and retirements cut it back."""
     line: list[int] = []

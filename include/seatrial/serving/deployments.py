@@ -126,6 +126,20 @@ class Deployments:
             entry.wanted = dropped
         self.converge()
 
+    def keep_warm(self, model_id: int, environment: str, until_ms: int) -> None:
+        """Mark a deployment that serves no stage any more as kept for a rollback until `until_ms`; `want` ends that.
+
+        Its servers stay as they are. Their cores are given out as if they were free: idle, they cost memory only.
+        """
+        key = key_of(model_id, environment)
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or entry.wanted.dropped or entry.wanted.kept_warm_until_ms == until_ms:
+                return
+            entry.wanted = entry.wanted.model_copy(update={"kept_warm_until_ms": until_ms})
+            self._store.put(key, entry.wanted)
+        self.converge()
+
     def endpoints(self, model_id: int, environment: str = "local") -> tuple[Endpoint, ...]:
         """Where the version answers now: ready replicas only, none for one that is not deployed."""
         return _endpoints(self._records(key_of(model_id, environment)))
@@ -134,6 +148,7 @@ class Deployments:
         """One step towards what is wanted. Does not wait for servers. Safe to call from any thread at any time."""
         with self._lock:
             self._backend.reap()
+            self._backend.note_idle(key for key, entry in self._entries.items() if entry.wanted.kept_warm_until_ms)
             for key, entry in list(self._entries.items()):
                 try:
                     self._step(key, entry)
@@ -236,4 +251,11 @@ def _deployment(entry: _Entry, records: Sequence[ServerRecord]) -> Deployment:
         error = f"{entry.failures.count} replicas in a row failed, the last one: {entry.failed.error}"
     else:
         state = "starting"
-    return Deployment(spec=wanted.spec, wanted_at_ms=wanted.wanted_at_ms, state=state, replicas=replicas, error=error)
+    return Deployment(
+        spec=wanted.spec,
+        wanted_at_ms=wanted.wanted_at_ms,
+        state=state,
+        replicas=replicas,
+        error=error,
+        kept_warm_until_ms=wanted.kept_warm_until_ms,
+    )

@@ -15,12 +15,16 @@ _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 class Wanted(BaseModel):
-    """A deployment that is wanted, or, when `dropped`, one that is to go once its servers have drained."""
+    """A deployment that is wanted, or, when `dropped`, one that is to go once its servers have drained.
+
+    `kept_warm_until_ms` is set while it serves nobody and stays for a rollback, in milliseconds since 1970.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     spec: DeploymentSpec
     wanted_at_ms: int
+    kept_warm_until_ms: int | None = None
     dropped: bool = False
     drain_s: float = 0.0
 

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,6 +61,7 @@ class LocalBackend:
         self._limits, self._ports = limits or Limits(), PortPool()
         self._cores = sorted(os.sched_getaffinity(0))
         self._lock, self._servers = threading.Lock(), dict[str, Server]()
+        self._idle = frozenset[str]()
         self._changed: Callable[[], None] = lambda: None
         self._claim: int | None = None
         self._closing, self._logs = threading.Event(), threading.Thread(target=self._cut_logs, name="logs", daemon=True)
@@ -84,6 +85,11 @@ class LocalBackend:
     def on_change(self, changed: Callable[[], None]) -> None:
         """Have `changed` called, from any thread, after each change of a server. It must return at once."""
         self._changed = changed
+
+    def note_idle(self, owners: Iterable[str]) -> None:
+        """Owners whose servers have no traffic: their cores are given out as if they were free. Memory, and the place
+        on a GPU, they go on to hold."""
+        self._idle = frozenset(owners)
 
     def check(self, served: ServedModel, option: HardwareOption, warmup: bytes | None = None) -> None:
         """Raise Refused when this machine cannot run the model on that option, whatever its files say."""
@@ -224,13 +230,14 @@ class LocalBackend:
     ) -> ServerRecord:
         now = time.monotonic()
         held = [server.record for server in self._servers.values() if _holds_hardware(server)]
+        busy = [other for other in held if other.owner not in self._idle]
         return ServerRecord(
             id=f"{served.name}-{served.version}-{uuid.uuid4().hex[:8]}",
             purpose=purpose,
             owner=owner,
             served=served,
             option=option,
-            core_set=pick_cores(option.cores, self._cores, [other.core_set for other in held]),
+            core_set=pick_cores(option.cores, self._cores, [other.core_set for other in busy]),
             gpu=pick_gpu(option, self._gpus.found, self._gpus.reason, [other.gpu for other in held if other.gpu]),
             ports=self._ports.take(),
             created=now,

@@ -60,3 +60,6 @@ class Deployment(BaseModel):
     state: Literal["starting", "ready", "draining", "failed", "stopped"]
     replicas: tuple[Replica, ...] = ()
     error: str | None = None
+    kept_warm_until_ms: int | None = Field(
+        None, description="Until when (milliseconds since 1970) it stays for a rollback; it serves no stage meanwhile."
+    )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from seatrial.errors import ServerFailed
 from seatrial.serving.ports import HOST, Ports
+from seatrial.serving.triton_metrics import options as metrics_options
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 """What a server sees of the manager's environment. No more: a token in there is none of a model's business. Which GPU
@@ -81,6 +82,7 @@ class TritonInstallation:
             f"--grpc-restricted-protocol={closed}",
             "--allow-gpu-metrics=false",
             "--allow-cpu-metrics=false",
+            *metrics_options(),
             f"--backend-config=python,shm-region-prefix-name={shared_memory_prefix(server_id)}",
             f"--exit-timeout-secs={exit_timeout_s:.0f}",
         ]

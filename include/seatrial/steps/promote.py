@@ -1,28 +1,42 @@
-"""Step 7: servers for the present load first, then one ledger entry; the clients move, the old servers drain."""
+"""Step 7: servers for the present load, ready and warm; then one ledger entry; clients move, old servers drain."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from seatrial.autoscale.derive import ScalingPolicy
-from seatrial.errors import NotDeployed
+from seatrial.client.transport import GrpcTransport
+from seatrial.errors import Conflict, NotDeployed, SeatrialError
+from seatrial.serving.spec import Deployment
 from seatrial.steps.deploy import deploy
 from seatrial.steps.run import Run
+from seatrial.steps.warm import warm
 from seatrial.waiting import wait_until
 
 
 def promote(run: Run, model_id: int, policy: dict[str, Any], *, expect_production: int | None) -> dict[str, Any]:
     """Make the version Production. Raises Conflict when another version became Production since it was validated.
 
-    Again after a success: the same ledger entry. Until the ledger moves, the old servers are never disturbed.
+    Again after a success: the same ledger entry. Until the ledger moves, the old servers are never disturbed; once it
+    has moved, a repeated call does what is left. One that was undone since, by a person or the watch, stays undone.
     """
     wanted = ScalingPolicy.model_validate(policy)
     version = run.api.version(model_id)
-    deploy(run, model_id, wanted.option, wanted.min_replicas)
+    model, number = version["model"], version["version"]
+    _not_undone(run, version)
+    deployment = deploy(run, model_id, wanted.option, wanted.min_replicas)
     run.progress(f"{wanted.min_replicas} replica(s) ready on {wanted.option.name}")
+    if version["stages"].get("local") != "Production":
+        warmth = warm(run, version, deployment)
+        before = {
+            "warmth": [found.model_dump(mode="json") for found in warmth],
+            "sentence": "; ".join(found.sentence for found in warmth),
+            "production": _served_so_far(run, model, expect_production),
+        }
+        run.api.add_evidence(model_id, "Promote", "before", run.id, before)
     move = run.api.move_stage(
-        version["model"],
-        version["version"],
+        model,
+        number,
         "Production",
         expect_production=expect_production,
         who=run.who,
@@ -30,21 +44,61 @@ def promote(run: Run, model_id: int, policy: dict[str, Any], *, expect_productio
         why=f"validated; {wanted.target_per_replica:g} requests/s a replica on {wanted.option.name}",
     )
     run.api.add_evidence(model_id, "Promote", "move", run.id, {"move": move, "replicas": wanted.min_replicas})
-    displaced = move["displaced"]
-    if displaced is not None:
-        run.progress(f"{version['model']}@{displaced} is archived; its servers drain")
-        _wait_gone(run, version["model"], displaced)
-    run.progress(f"{version['model']}@{version['version']} is Production (ledger entry {move['seq']})")
-    return {"move": move["seq"], "displaced": displaced, "replicas": wanted.min_replicas}
+    run.progress(f"{model}@{number} is Production (ledger entry {move['seq']})")
+    if move["displaced"] is not None:
+        run.progress(_left(run, move))
+    return {"move": move["seq"], "displaced": move["displaced"], "replicas": wanted.min_replicas}
 
 
-def _wait_gone(run: Run, model: str, version: int) -> None:
-    model_id = run.api.model_version(model, version)["model_id"]
+def _not_undone(run: Run, version: dict[str, Any]) -> None:
+    if version["stages"].get("local") == "Production":
+        return
+    for move in reversed(run.api.ledger(version["model"])):
+        if (move["run"], move["version"], move["to_stage"]) == (run.id, version["version"], "Production"):
+            raise Conflict(
+                f"this run made {version['model']}@{version['version']} Production (ledger entry {move['seq']}), and it"
+                " was taken back since: it is not promoted again"
+            )
 
-    def gone() -> bool:
+
+def _served_so_far(run: Run, model: str, production: int | None) -> dict[str, Any] | None:
+    """How many requests the present Production version answered and failed, for the watch to compare with."""
+    if production is None:
+        return None
+    requests = failures = 0
+    with GrpcTransport() as transport:
+        for replica in _replicas(run, run.api.model_version(model, production)["model_id"]):
+            try:
+                found = transport.model_statistics(replica, model, production)
+            except SeatrialError:  # it may be ending just now; the others tell enough
+                continue
+            requests, failures = requests + found.requests + found.failures, failures + found.failures
+    return {"version": production, "requests": requests, "failures": failures}
+
+
+def _replicas(run: Run, model_id: int) -> list[str]:
+    try:
+        found = Deployment.model_validate(run.api.deployment(model_id))
+    except NotDeployed:
+        return []
+    return [r.grpc_address for r in found.replicas if r.state == "ready" and r.grpc_address is not None]
+
+
+def _left(run: Run, move: dict[str, Any]) -> str:
+    """What became of the displaced servers: kept warm for a rollback, or drained and gone, which is waited for."""
+    name = f"{move['model']}@{move['displaced']}"
+    model_id = run.api.model_version(move["model"], move["displaced"])["model_id"]
+
+    def settled() -> str | None:
         try:
-            return bool(run.api.deployment(model_id)["state"] == "stopped")
+            found = Deployment.model_validate(run.api.deployment(model_id))
         except NotDeployed:
-            return True
+            return f"{name} is archived; its servers have drained and are gone"
+        if found.state == "draining":
+            return None
+        if found.kept_warm_until_ms is None:
+            return f"{name} is wanted again: its servers stay"
+        kept_s = (found.kept_warm_until_ms - move["at_ms"]) / 1000
+        return f"{name} is archived; its servers stay warm for {kept_s:.0f} s, so that a rollback starts nothing"
 
-    wait_until(gone, run.deadline, f"the servers of {model}@{version} have drained")
+    return wait_until(settled, run.deadline, f"the servers of {name} have drained")

@@ -13,7 +13,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Run:
-    """`id` is the Airflow run id (or "cli"); evidence and ledger entries carry it."""
+    """`id` is the Airflow run id (or that of a command, "cli__…"); evidence and ledger entries carry it."""
 
     api: ManagerAPI
     id: str

@@ -6,17 +6,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from seatrial.errors import DeadlineExceeded, NotDeployed, Refused
+from seatrial.errors import DeadlineExceeded, NotDeployed
 from seatrial.formats.reference import RUNTIMES, reference_answers
 from seatrial.served_model import ServedModel
 from seatrial.shadow.limits import Limits, limits_for
 from seatrial.shadow.replay import Replay, Request, Side
 from seatrial.shadow.report import ShadowReport
+from seatrial.steps.requests import captures_of, samples_of
 from seatrial.steps.run import Run
 from seatrial.storage.artifacts import copy_verified
 from seatrial.storage.local import atomic_write
-from seatrial.tensors import Tensors, from_npz
-from seatrial.uploads.samples import EXPECTED
 from seatrial.waiting import wait_until
 
 CAPTURES = 200  # as many as a verdict needs at least, unless its limits ask for more
@@ -54,9 +53,9 @@ def _with_traffic(
     run: Run, version: dict[str, Any], served: ServedModel, comparing: Replay, limits: Limits
 ) -> ShadowReport:
     """Compares on captured live requests and the samples; undecided, again with what arrives within the wait."""
-    samples = [Request(path, "sample", inputs) for path, inputs in _samples(run, version, served)]
+    samples = [Request(path, "sample", inputs) for path, inputs in samples_of(run, version, served)]
     wanted, looked_at = max(CAPTURES, limits.live_needed), set[str]()
-    captures = _captures(run, version["model"], served, wanted, looked_at)
+    captures = captures_of(run, version["model"], served, wanted, looked_at)
     run.progress(f"{len(captures)} captured live requests")
     report = comparing.extend([*captures, *samples], run.deadline.sooner(REPLAY_S))
     waiting = run.deadline.sooner(version["manifest"]["comparison"].get("traffic_wait_s", 0.0))
@@ -64,7 +63,7 @@ def _with_traffic(
         run.progress(f"UNDECIDED: {report.sentence}; waiting for live traffic, {waiting.left_s:.0f} s more at most")
         try:
             arrived = wait_until(
-                lambda: _captures(run, version["model"], served, wanted, looked_at), waiting, "new live requests"
+                lambda: captures_of(run, version["model"], served, wanted, looked_at), waiting, "new live requests"
             )
         except DeadlineExceeded:
             break
@@ -91,39 +90,15 @@ def _side(run: Run, model_id: int) -> Side:
     return Side(ready[0]["grpc_address"], served["name"], served["version"])
 
 
-def _captures(run: Run, model: str, served: ServedModel, limit: int, looked_at: set[str]) -> list[Request]:
-    """The newest captured live requests that were not looked at before and fit the candidate's inputs."""
-    names = {spec.name for spec in served.signature.inputs}
-    found = []
-    for capture in run.api.captures(model, limit):
-        if capture["id"] not in looked_at:
-            looked_at.add(capture["id"])
-            inputs = from_npz(run.api.capture(model, capture["id"]))
-            if set(inputs) == names:
-                found.append(Request(capture["id"], "capture", inputs))
-    return found
-
-
 def _first_requests(run: Run, version: dict[str, Any], served: ServedModel) -> list[Request]:
     """The samples with what the reference runtime answers to them."""
-    samples = _samples(run, version, served)
+    samples = samples_of(run, version, served)
     run.progress(f"first version: {RUNTIMES[served.format]} answers {len(samples)} sample(s) as the reference")
     with tempfile.TemporaryDirectory(prefix="seatrial-reference-") as folder:
         for path, digest in served.files.items():
             _fetch(run, version["model_id"], path, digest, Path(folder))
         answers = reference_answers(Path(folder), served, [inputs for _, inputs in samples])
     return [Request(path, "sample", inputs, answer) for (path, inputs), answer in zip(samples, answers, strict=True)]
-
-
-def _samples(run: Run, version: dict[str, Any], served: ServedModel) -> list[tuple[str, Tensors]]:
-    names = {spec.name for spec in served.signature.inputs}
-    found: list[tuple[str, Tensors]] = []
-    for path in version["manifest"]["samples"]:
-        tensors = from_npz(run.api.file(version["model_id"], path))
-        found.append((path, {k: v for k, v in tensors.items() if not k.startswith(EXPECTED) and k in names}))
-    if not found:
-        raise Refused(f"{version['model']}@{version['version']} has no samples to replay", field="samples")
-    return found
 
 
 def _fetch(run: Run, model_id: int, path: str, digest: str, folder: Path) -> None:

@@ -89,6 +89,16 @@ class Capture(BaseModel):
     per_minute: int = Field(default=600, ge=0, le=100_000)
 
 
+class Rollover(BaseModel):
+    """For this version, instead of the manager's settings: how long the version before stays ready for a rollback, and
+    how long this one is watched, in seconds after its promotion."""
+
+    model_config = _STRICT
+
+    keep_warm_s: float | None = Field(default=None, ge=0, le=86_400)
+    watch_s: float | None = Field(default=None, ge=0, le=86_400)
+
+
 class Manifest(BaseModel):
     """Everything in `model.yaml`. Unknown entries are refused, so a misspelt limit cannot be silently ignored.
 
@@ -111,6 +121,7 @@ class Manifest(BaseModel):
     comparison: Comparison = Comparison()
     samples: tuple[RelativePath, ...] = Field(min_length=1, max_length=1000, strict=False)
     capture: Capture = Capture()
+    rollover: Rollover = Rollover()
 
     @model_validator(mode="before")
     @classmethod
@@ -195,7 +206,12 @@ def _entry(error: ErrorDetails) -> list[str]:
     return [part if part.isprintable() else ascii(part) for part in kept]
 
 
-_PARTS: dict[str, type[BaseModel]] = {"objective": Objective, "comparison": Comparison, "capture": Capture}
+_PARTS: dict[str, type[BaseModel]] = {
+    "objective": Objective,
+    "comparison": Comparison,
+    "capture": Capture,
+    "rollover": Rollover,
+}
 _TYPES = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list", "invalid_key": "a text as name"}
 _LIMITS = {
     "expected": ("is not a known choice", "{}"),

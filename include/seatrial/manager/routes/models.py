@@ -10,6 +10,7 @@ from pydantic import Field
 from seatrial.autoscale.derive import ScalingPolicy
 from seatrial.errors import NotFound
 from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.rollback import Rollback, roll_back
 from seatrial.manager.routes.common import (
     Answer,
     Body,
@@ -26,7 +27,7 @@ from seatrial.manager.routes.common import (
 from seatrial.manager.routes.scaling import pushed_policy
 from seatrial.manager.sweep import sweep
 from seatrial.registry.entities import Stage, StageMove
-from seatrial.registry.rules import ANY, Stages, current, rollback_target
+from seatrial.registry.rules import ANY, Author, Stages, current, rollback_target
 
 router = APIRouter(tags=["models"], route_class=GuardedRoute)
 
@@ -65,6 +66,17 @@ class RollbackTarget(Answer):
     model_id: int
     replaces: int | None
     policy: ScalingPolicy | None
+
+
+class RollbackRequest(Body):
+    """`run` tells a repeated call from another rollback. `replaces`: the version that must still be in Production, as
+    the first answer says it; left out = any."""
+
+    environment: Environment = "local"
+    replaces: VersionNumber | None = None
+    who: Annotated[Word, Field(examples=["ann"])]
+    run: Annotated[RunId, Field(min_length=1)]
+    why: Annotated[Sentence, Field(examples=["twice as slow since noon"])]
 
 
 @router.get("/models/{model}")
@@ -114,6 +126,14 @@ def move_stage(model: ModelName, wanted: StageMoveRequest, manager: Manager) -> 
     manager.news.changed()
     sweep(manager)
     return move
+
+
+@router.post("/models/{model}/rollbacks")
+def start_rollback(model: ModelName, wanted: RollbackRequest, manager: Manager) -> Rollback:
+    """Go back to the former Production version. Ask again, as the same run, until it is done."""
+    replaces = wanted.replaces if "replaces" in wanted.model_fields_set else ANY
+    author = Author(wanted.who, wanted.run, wanted.why)
+    return roll_back(manager, model, wanted.environment, author, replaces=replaces)
 
 
 @router.get("/models/{model}/rollback-target")

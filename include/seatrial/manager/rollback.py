@@ -1,0 +1,131 @@
+"""The former Production version again: for a person, a DAG and the watch alike. Called until it says it is done."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from seatrial.autoscale.derive import ScalingPolicy
+from seatrial.errors import Conflict, Refused, ServerFailed
+from seatrial.manager.deploying import deploy
+from seatrial.manager.sweep import sweep
+from seatrial.registry.entities import ModelVersion, StageMove
+from seatrial.registry.rules import ANY, Author, Expectation, Ledger, current, rollback_target
+from seatrial.serving.spec import Deployment
+
+if TYPE_CHECKING:
+    from seatrial.manager.composition import InferenceManager
+
+log = logging.getLogger(__name__)
+
+
+class Rollback(BaseModel):
+    """How far a rollback is. `starting`: the former version's servers are on their way, Production is untouched.
+    `done`: `move` is its entry in the ledger."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    version: int
+    model_id: int
+    replaces: int | None
+    state: Literal["starting", "done"]
+    move: StageMove | None = None
+
+
+def roll_back(
+    manager: InferenceManager, model: str, environment: str, author: Author, *, replaces: Expectation = ANY
+) -> Rollback:
+    """One step of going back, with the hardware option, replicas and scaling policy that the version had. Never waits.
+
+    Servers that were kept warm make the first call the last. The run in `author` tells a repeated call from another
+    rollback: after a success it answers the same entry. `replaces`: the version that must still be Production.
+    Raises NoSuchVersion without a former version, Refused when that one never had a policy, Conflict when somebody
+    moved Production meanwhile, ServerFailed with the log's last lines when its servers cannot start.
+    """
+    ledger = manager.registry.ledger(model)
+    production = current(ledger, environment).production
+    done = _made_by(ledger, environment, author.run)
+    if done is not None:
+        return _answer(manager.registry.version(model, done.version), done.displaced, _still(done, production))
+    if replaces is not ANY and replaces != production:
+        raise Conflict(f"{model}: @{production} is in Production, not @{replaces} as when the rollback began")
+    version = manager.registry.version(model, rollback_target(ledger, environment))
+    policy = _policy(manager, version)
+    if not _ready(manager, version, policy, environment):
+        return _answer(version, production, None)
+    move = manager.registry.move_stage(
+        model,
+        version.version,
+        "Production",
+        environment=environment,
+        expect_production=production,
+        who=author.who,
+        run=author.run,
+        why=f"rollback: {author.why}",
+    )
+    manager.news.changed()
+    manager.registry.add_evidence(
+        version.model_id, "PushAutoscaling", "policy", author.run, policy.model_dump(mode="json")
+    )
+    log.info("%s is back at @%d in %s, from @%s: %s", model, version.version, environment, production, author.why)
+    sweep(manager)
+    return _answer(version, production, move)
+
+
+def _made_by(ledger: Ledger, environment: str, run: str) -> StageMove | None:
+    made = (m for m in ledger if (m.environment, m.to_stage, m.run) == (environment, "Production", run))
+    return next(made, None)
+
+
+def _still(done: StageMove, production: int | None) -> StageMove:
+    if done.version != production:
+        raise Conflict(
+            f"{done.model}: this run went back to @{done.version} (ledger entry {done.seq}), but somebody moved"
+            f" Production to @{production} since: it is left alone"
+        )
+    return done
+
+
+def _policy(manager: InferenceManager, version: ModelVersion) -> ScalingPolicy:
+    pushed = manager.registry.evidence(version.model_id, "PushAutoscaling")
+    if not pushed:
+        name = f"{version.model}@{version.version}"
+        raise Refused(f"{name} was never given a scaling policy: it cannot be restored as it was")
+    return ScalingPolicy.model_validate(pushed[0].document)
+
+
+def _ready(manager: InferenceManager, version: ModelVersion, policy: ScalingPolicy, environment: str) -> bool:
+    """Whether its servers answer; asks for them where they are not on their way."""
+    found = manager.deployments.get(version.model_id, environment)
+    if found is None or not _as_wanted(found, policy):
+        replicas = max(policy.min_replicas, _kept_replicas(found, policy))
+        found = deploy(manager, version, environment, policy.option, replicas)
+    if found.state == "failed":
+        manager.deployments.drop(version.model_id, environment)
+        tail = "\n  ".join(line for replica in found.replicas for line in replica.log_tail)
+        raise ServerFailed(f"{version.model}@{version.version} cannot be restored: {found.error}\n  {tail}".rstrip())
+    return found.state == "ready"
+
+
+def _as_wanted(found: Deployment, policy: ScalingPolicy) -> bool:
+    asked_for = found.state != "draining" and found.kept_warm_until_ms is None
+    return asked_for and found.spec.option == policy.option and found.spec.replicas >= policy.min_replicas
+
+
+def _kept_replicas(found: Deployment | None, policy: ScalingPolicy) -> int:
+    """As many as served before: the load that was there then is there again."""
+    return found.spec.replicas if found is not None and found.spec.option == policy.option else 0
+
+
+def _answer(version: ModelVersion, replaces: int | None, move: StageMove | None) -> Rollback:
+    return Rollback(
+        model=version.model,
+        version=version.version,
+        model_id=version.model_id,
+        replaces=replaces,
+        state="starting" if move is None else "done",
+        move=move,
+    )
