@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from seatrial.autoscale.derive import ScalingPolicy
-from seatrial.client.transport import GrpcTransport
-from seatrial.errors import Conflict, NotDeployed, SeatrialError
+from seatrial.errors import Conflict, NotDeployed
 from seatrial.serving.spec import Deployment
+from seatrial.serving.triton_metrics import read
 from seatrial.steps.deploy import deploy
 from seatrial.steps.run import Run
 from seatrial.steps.warm import warm
@@ -62,26 +62,21 @@ def _not_undone(run: Run, version: dict[str, Any]) -> None:
 
 
 def _served_so_far(run: Run, model: str, production: int | None) -> dict[str, Any] | None:
-    """How many requests the present Production version answered and failed, for the watch to compare with."""
+    """How many requests the present Production version was sent and failed, for the watch to compare with."""
     if production is None:
         return None
-    requests = failures = 0
-    with GrpcTransport() as transport:
-        for replica in _replicas(run, run.api.model_version(model, production)["model_id"]):
-            try:
-                found = transport.model_statistics(replica, model, production)
-            except SeatrialError:  # it may be ending just now; the others tell enough
-                continue
-            requests, failures = requests + found.requests + found.failures, failures + found.failures
-    return {"version": production, "requests": requests, "failures": failures}
-
-
-def _replicas(run: Run, model_id: int) -> list[str]:
+    model_id = run.api.model_version(model, production)["model_id"]
     try:
-        found = Deployment.model_validate(run.api.deployment(model_id))
+        replicas = Deployment.model_validate(run.api.deployment(model_id)).replicas
     except NotDeployed:
-        return []
-    return [r.grpc_address for r in found.replicas if r.state == "ready" and r.grpc_address is not None]
+        replicas = ()
+    found = [read(r.metrics_address) for r in replicas if r.state == "ready" and r.metrics_address is not None]
+    counted = [reading for reading in found if reading is not None]  # one may just be ending
+    return {
+        "version": production,
+        "requests": sum(reading.requests for reading in counted),
+        "failures": sum(reading.failures for reading in counted),
+    }
 
 
 def _left(run: Run, move: dict[str, Any]) -> str:

@@ -25,6 +25,30 @@ from .batching import Answer, Call, answer_all
 from .sessions import SESSIONS, SessionSettings
 
 
+class FailedRequests:
+    """A counter among the server's metrics: Triton itself counts a request that is answered with an error as success.
+
+    All instances of the server's one model share it. Both objects are kept: a metric ends with its family.
+    """
+
+    def __init__(self) -> None:
+        self._family = pb_utils.MetricFamily(
+            name="seatrial_failed_requests",
+            description="Requests that the model answered with an error.",
+            kind=pb_utils.MetricFamily.COUNTER,
+        )
+        self._metric = self._family.Metric(labels={})
+
+    def count(self, calls: Sequence[Call | Exception], answers: Sequence[Answer]) -> None:
+        """A call that is an exception already failed by its own fault, and is none."""
+        failed = sum(
+            isinstance(answer, Exception) and isinstance(call, Call)
+            for call, answer in zip(calls, answers, strict=True)
+        )
+        if failed:
+            self._metric.increment(failed)
+
+
 class TritonPythonModel:
     """What the python backend looks for. Requests that Triton joined to a batch run as one call of the runtime; an
     error of one of them is that request's answer, and the model goes on."""
@@ -41,6 +65,7 @@ class TritonPythonModel:
         wanted = SessionSettings(given["threads"], given["device"], given["precision"])
         self._session = SESSIONS[given["runtime"]](path, wanted)
         shown = " ".join(f"{name}={value}" for name, value in self._session.settings.items())
+        self._failed = FailedRequests()
         took_s = time.monotonic() - began
         pb_utils.Logger.log_info(f"seatrial runtime {given['runtime']}, loaded in {took_s:.3f} s: {shown}")
 
@@ -48,6 +73,7 @@ class TritonPythonModel:
         wanted = [self._wanted(request) for request in requests]
         calls = [self._call(request, names) for request, names in zip(requests, wanted, strict=True)]
         answers = answer_all(calls, self._session.run, batched=self._batched)
+        self._failed.count(calls, answers)
         return [_response(names, answer) for names, answer in zip(wanted, answers, strict=True)]
 
     def _wanted(self, request: Any) -> list[str]:

@@ -1,0 +1,99 @@
+"""A model that passes every check and fails on some requests, and a promotion's policy: for tests of roll-overs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.steps.check_format import check_format
+from seatrial.steps.deploy import deploy_to_staging
+from seatrial.steps.register import register
+from seatrial.steps.run import Run
+from seatrial.steps.shadow_validate import shadow_validate
+from seatrial.waiting import Deadline
+from tests.models import TINY_WIDTH, write_upload
+
+GOOD = np.ones((1, TINY_WIDTH), np.float32)
+BAD = np.full((1, TINY_WIDTH), 200.0, np.float32)
+"""What the model of `failing_onnx` cannot compute, and the one of `tiny_onnx` can."""
+
+COMPARISON = {"comparison_class": "same-graph-fp32", "latency_ratio": 100.0, "min_requests": 20}
+
+
+def failing_onnx(path: Path, scale: float = 2.0) -> Path:
+    """Write y = x · scale that fails where an element is above 100: there it looks for a factor that is not there."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    axes = ["batch", TINY_WIDTH]
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["highest"], keepdims=0),
+        helper.make_node("Greater", ["highest", "limit"], ["above"]),
+        helper.make_node("Cast", ["above"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["factors", "index"], ["factor"]),
+        helper.make_node("Mul", ["x", "factor"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "failing",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, axes)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, axes)],
+        [
+            helper.make_tensor("limit", TensorProto.FLOAT, [], [100.0]),
+            helper.make_tensor("factors", TensorProto.FLOAT, [1], [scale]),
+        ],
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def run_of(api: ManagerAPI, name: str, said: list[str] | None = None) -> Run:
+    return Run(
+        api=api, id=name, who="a test", deadline=Deadline.after(180), progress=print if said is None else said.append
+    )
+
+
+def validated(api: ManagerAPI, home: Path, run: Run, *, failing: bool = False, **manifest: Any) -> dict[str, Any]:
+    """A version of `tiny` in Staging with the verdict PASS, and the policy that a promotion asks for beside it."""
+    folder = home / "uploads" / run.id
+    if failing:
+        failing_onnx(folder / "model.onnx")
+    upload = write_upload(folder, model=not failing, comparison=COMPARISON, description=run.id, **manifest)
+    version = register(run, str(upload), check_format(run, str(upload)))
+    deploy_to_staging(run, version["model_id"])
+    verdict = shadow_validate(run, version["model_id"])
+    assert verdict["verdict"] == "PASS", verdict
+    policy = policy_of(api, version)
+    api.add_evidence(version["model_id"], "ChooseHardware", "choice", run.id, {"policy": policy})
+    return {**version, "policy": policy, "production": verdict["production"]}
+
+
+def policy_of(api: ManagerAPI, version: dict[str, Any]) -> dict[str, Any]:
+    option = next(option for option in api.health()["options"] if option["name"] == "cpu-1x1")
+    return policy_document(version["model"], version["version"], version["model_id"], option)
+
+
+def policy_document(model: str, version: int, model_id: int, option: dict[str, Any]) -> dict[str, Any]:
+    """As if 1000 requests/s had been measured: what was measured is not what these tests are about."""
+    return {
+        "model": model,
+        "version": version,
+        "model_id": model_id,
+        "environment": "local",
+        "option": option,
+        "cell": "a test",
+        "lambda_max": 1000.0,
+        "mu": 1200.0,
+        "ratio": 0.8,
+        "ratio_factors": {},
+        "target_per_replica": 800.0,
+        "min_replicas": 1,
+        "max_replicas": 1,
+        "scale_down_window_s": 300.0,
+        "derived_at_ms": 0,
+        "explanation": "a test",
+    }
