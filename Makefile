@@ -64,6 +64,10 @@ bench-artifacts: .venv-manager/.ready $(HDFS_JARS)/.ready ## the artifact store 
 bench-runtime: .venv-manager/.ready $(EXAMPLES)/.ready ## the python runtime against the bare session, start and memory of a replica (3 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.runtime --examples "$(CURDIR)/$(EXAMPLES)"
 
+.PHONY: bench-rollover
+bench-rollover: .venv-manager/.ready $(EXAMPLES)/.ready ## 20 promotions and rollbacks under steady load: failed calls, p99, seconds (5 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.rollover --examples "$(CURDIR)/$(EXAMPLES)"
+
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt

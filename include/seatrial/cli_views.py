@@ -20,7 +20,11 @@ def status_lines(document: Document) -> list[str]:
         wanted = deployment["spec"]["replicas"]
         trouble = f": {deployment['error']}" if deployment["error"] else ""
         name = f"{served['name']}@{served['version']}"
-        lines.append(f"  {name} on {option}: {deployment['state']}, {ready} of {wanted} replica(s) ready{trouble}")
+        kept = deployment.get("kept_warm_until_ms")
+        way_back = f", kept for a rollback until {time_of(kept)}" if kept else ""
+        lines.append(
+            f"  {name} on {option}: {deployment['state']}, {ready} of {wanted} replica(s) ready{way_back}{trouble}"
+        )
     return lines
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, ServerFailed
@@ -17,10 +17,11 @@ from seatrial.manager.rollback import roll_back
 from seatrial.registry.entities import StageMove
 from seatrial.registry.rules import Author
 from seatrial.registry.succession import promotion, way_back
-from seatrial.rollover.promise import Promise, promise_of
-from seatrial.rollover.watch import MINUTE_S, Finding, Seen, findings, late_share
+from seatrial.rollover.counting import Counting
+from seatrial.rollover.promise import promise_of
+from seatrial.rollover.watch import Finding, findings
 from seatrial.serving.spec import Deployment, Replica
-from seatrial.serving.triton_metrics import Reading, read
+from seatrial.serving.triton_metrics import read
 
 if TYPE_CHECKING:
     from seatrial.manager.composition import InferenceManager
@@ -31,27 +32,15 @@ KIND = "Watch"
 
 
 @dataclass
-class _Minute:
-    """The minute under way. Moments are monotonic seconds."""
-
-    began: float
-    base: dict[str, int] = field(default_factory=dict)
-    disturbed: bool = False
-
-
-@dataclass
 class _Watched:
     """One promotion. `watching`: counting; `breached`: to be rolled back for `why`; `over`: nothing more to do."""
 
     entry: StageMove
     model_id: int
-    promise: Promise | None
     until_ms: float
+    counting: Counting | None
     state: Literal["watching", "breached", "over"]
     why: str = ""
-    seen: Seen = field(default_factory=Seen)
-    last: dict[str, Reading] = field(default_factory=dict)
-    minute: _Minute = field(default_factory=lambda: _Minute(time.monotonic()))
 
     @property
     def name(self) -> str:
@@ -66,18 +55,27 @@ class Watch:
         self._watched: dict[tuple[str, str], _Watched] = {}
 
     def look(self) -> None:
-        """One look at every promoted version."""
-        promoted: dict[tuple[str, str], _Watched] = {}
+        """One look at every promoted version; a trouble with one of them keeps none of the others from it."""
         for deployment in self._manager.deployments.all():
-            spec = deployment.spec
-            entry = promotion(self._manager.registry.ledger(spec.served.name), spec.environment)
-            if entry is not None and entry.version == spec.served.version:
-                key = (spec.served.name, spec.environment)
-                known = self._watched.get(key)
-                found = known if known and known.entry.seq == entry.seq else self._begin(entry, spec.model_id)
-                promoted[key] = found
-                self._go_on(found, deployment)
-        self._watched = promoted
+            try:
+                self._look_at(deployment)
+            except SeatrialError as error:  # the registry's store may be away: the next look tries again
+                log.warning("%s: %s", deployment.spec.served.name, error)
+
+    def _look_at(self, deployment: Deployment) -> None:
+        spec = deployment.spec
+        entry = promotion(self._manager.registry.ledger(spec.served.name), spec.environment)
+        if entry is None or entry.version != spec.served.version:
+            return
+        key = (spec.served.name, spec.environment)
+        found = self._watched.get(key)
+        if found is None or found.entry.seq != entry.seq:
+            found = self._watched[key] = self._begin(entry, spec.model_id)
+        if found.state == "watching" and found.counting is not None:
+            self._count(found.counting, deployment)
+            self._judge(found, found.counting, deployment)
+        if found.state == "breached":
+            self._go_back(found)
 
     def _begin(self, entry: StageMove, model_id: int) -> _Watched:
         """A promotion that this manager sees for the first time: new, or one that another manager watched before."""
@@ -85,37 +83,22 @@ class Watch:
         evidence = self._manager.registry.evidence(model_id)
         promise = promise_of(entry.run, version.manifest, evidence)
         until_ms = entry.at_ms + 1000 * self._manager.rollover_setting("watch_s", entry)
-        found = _Watched(entry, model_id, promise, until_ms, "over" if promise is None else "watching")
+        counting = None if promise is None else Counting(promise)
+        found = _Watched(entry, model_id, until_ms, counting, "over" if counting is None else "watching")
         said = next((e.document for e in evidence if (e.kind, e.key) == (KIND, _key(entry))), None)
         if said is not None:
-            found.state, found.why = ("breached", said["sentence"]) if said["verdict"] == "FAIL" else ("over", "")
+            found.state = "breached" if said.get("verdict") == "FAIL" else "over"
+            found.why = str(said.get("sentence"))
         elif _now_ms() >= until_ms:
             found.state = "over"
         elif promise is None:
             log.info("%s is not watched: it was never validated, so nothing was promised", found.name)
         return found
 
-    def _go_on(self, found: _Watched, deployment: Deployment) -> None:
-        if found.state == "watching":
-            self._count(found, deployment)
-            self._judge(found, deployment)
-        if found.state == "breached":
-            self._go_back(found)
-
-    def _count(self, found: _Watched, deployment: Deployment) -> None:
+    def _count(self, counting: Counting, deployment: Deployment) -> None:
         ready = [replica for replica in deployment.replicas if replica.state == "ready"]
         readings = {r.id: reading for r in ready if r.metrics_address and (reading := read(r.metrics_address))}
-        known = {name: found.last[name] for name in readings if name in found.last}
-        requests = sum(readings[name].requests - before.requests for name, before in known.items())
-        failures = sum(readings[name].failures - before.failures for name, before in known.items())
-        found.seen = found.seen.look(requests, failures)
-        found.last = readings
-        found.minute.disturbed |= self._disturbed(ready)
-        if not found.minute.base:
-            found.minute = _Minute(time.monotonic(), {name: r.requests for name, r in readings.items()})
-        elif time.monotonic() - found.minute.began >= MINUTE_S:
-            found.seen = _with_minute(found, readings)
-            found.minute = _Minute(time.monotonic(), {name: r.requests for name, r in readings.items()})
+        counting.look(readings, disturbed=self._disturbed(ready), now=time.monotonic())
 
     def _disturbed(self, ready: Iterable[Replica]) -> bool:
         """Whether a measurement or a check runs on the same cores."""
@@ -123,29 +106,27 @@ class Watch:
         records = self._manager.backend.records().values()
         return any(record.owner is None and cores & set(record.core_set) for record in records)
 
-    def _judge(self, found: _Watched, deployment: Deployment) -> None:
-        assert found.promise is not None, "it is watched"
-        parts = findings(found.seen, found.promise)
+    def _judge(self, found: _Watched, counting: Counting, deployment: Deployment) -> None:
+        parts = findings(counting.seen, counting.promise)
         if deployment.state == "failed":
             parts = (Finding(True, f"its servers do not stay up: {deployment.error}"), *parts)
         broken = [part for part in parts if part.breach]
         if broken:
-            found.state, found.why = "breached", "; ".join(part.sentence for part in broken)
-            self._keep(found, "FAIL", found.why, parts)
+            self._keep(found, counting, "FAIL", broken)
             log.warning("%s breaks its promise: %s", found.name, found.why)
+            found.state = "breached"
         elif _now_ms() >= found.until_ms:
+            self._keep(found, counting, "PASS", parts)
             found.state = "over"
-            self._keep(found, "PASS", "; ".join(part.sentence for part in parts), parts)
 
-    def _keep(self, found: _Watched, verdict: str, sentence: str, parts: Iterable[Finding]) -> None:
-        assert found.promise is not None, "it is watched"
+    def _keep(self, found: _Watched, counting: Counting, verdict: str, deciding: Sequence[Finding]) -> None:
+        found.why = "; ".join(part.sentence for part in deciding)
         document = {
             "verdict": verdict,
-            "sentence": sentence,
+            "sentence": found.why,
             "entry": found.entry.seq,
-            "findings": [vars(part) for part in parts],
-            "seen": vars(found.seen),
-            "promise": found.promise.model_dump(mode="json"),
+            "seen": vars(counting.seen),
+            "promise": counting.promise.model_dump(mode="json"),
         }
         self._manager.registry.add_evidence(found.model_id, KIND, _key(found.entry), found.entry.run, document)
 
@@ -162,26 +143,8 @@ class Watch:
         except (Conflict, NotFound, Refused, ServerFailed) as error:
             log.warning("%s is not rolled back: %s", found.name, error)
             found.state = "over"
-        except SeatrialError as error:  # the registry's store may be away: the next look tries again
-            log.warning("%s: the rollback goes on at the next look: %s", found.name, error)
         else:
             found.state = "over" if done.state == "done" else "breached"
-
-
-def _with_minute(found: _Watched, readings: dict[str, Reading]) -> Seen:
-    """What was counted, with the minute that ended now; left out when it says nothing of the version."""
-    promise, base = found.promise, found.minute.base
-    assert promise is not None, "it is watched"
-    if promise.rate_per_replica is None:
-        return found.seen
-    sent = {name: reading.requests - base[name] for name, reading in readings.items() if name in base}
-    requests = sum(sent.values())
-    most = promise.rate_per_replica * len(sent) * (time.monotonic() - found.minute.began)
-    if found.minute.disturbed or requests > most:
-        return found.seen.leave_out()
-    limit_ms = promise.objective.latency_ms
-    late = sum(late_share(readings[name].quantiles_ms, limit_ms) * count for name, count in sent.items())
-    return found.seen.minute(requests, late / requests) if requests else found.seen
 
 
 def _key(entry: StageMove) -> str:

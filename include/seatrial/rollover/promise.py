@@ -63,7 +63,7 @@ def promise_of(run: str, manifest: Mapping[str, Any], evidence: Sequence[Evidenc
     if limits is None:
         return None
     before = next((e.document for e in evidence if (e.kind, e.key, e.run) == ("Promote", "before", run)), {})
-    policy = next((e.document.get("policy") for e in evidence if (e.kind, e.run) == ("ChooseHardware", run)), None)
+    policy = _first(evidence, "ChooseHardware", "policy")
     objective = {key: manifest["objective"][key] for key in ("percentile", "latency_ms")}
     try:
         return Promise(

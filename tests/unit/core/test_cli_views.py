@@ -38,3 +38,20 @@ def test_the_ledger_shows_who_moved_what_and_why_and_where_when_there_are_two_pl
     both = views.ledger_lines([move, {**move, "environment": "paris"}])
     at = both[0].index("environment")
     assert [row[at : at + 11].strip() for row in both] == ["environment", "local", "paris"]
+
+
+
+def test_status_says_what_is_kept_for_a_rollback_and_until_when() -> None:
+    spec = {"served": {"name": "pitch", "version": 1}, "option": {"name": "cpu-1x1"}, "replicas": 1}
+    kept = {
+        "spec": spec,
+        "state": "ready",
+        "replicas": [{"state": "ready"}],
+        "error": None,
+        "kept_warm_until_ms": 900_000,
+    }
+    manager = {"version": "0.1.0", "pid": 1, "machine": {"cores": 2}}
+    lines = views.status_lines({"manager": manager, "models": [], "deployments": [kept]})
+    assert lines[-1] == (
+        "  pitch@1 on cpu-1x1: ready, 1 of 1 replica(s) ready, kept for a rollback until 1970-01-01 00:15:00Z"
+    )

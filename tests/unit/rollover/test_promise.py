@@ -22,7 +22,9 @@ BEFORE = {"version": 1, "requests": 1000, "failures": 3}
 
 
 def test_the_promise_is_the_verdicts_limit_above_what_production_had_and_the_measured_capacity() -> None:
-    chosen = evidence("ChooseHardware", "choice", "r", policy=policy_document("pitch", 2, 7, {"name": "cpu-1x1"}))
+    chosen = evidence(
+        "ChooseHardware", "choice", "an earlier run", policy=policy_document("pitch", 2, 7, {"name": "cpu-1x1"})
+    )
     found = promise_of("r", MANIFEST, [evidence("Promote", "before", "r", production=BEFORE), chosen, SHADOW])
     assert found is not None
     assert found.before == Served(**BEFORE)
@@ -38,7 +40,8 @@ def test_a_version_that_was_not_validated_promised_nothing() -> None:
 def test_another_runs_figures_are_not_this_promotions() -> None:
     found = promise_of("r", MANIFEST, [evidence("Promote", "before", "another", production=BEFORE), SHADOW])
     assert found is not None
-    assert (found.before, found.rate_per_replica) == (None, None)
+    assert found.before is None
+    assert found.rate_per_replica is None, "and nothing was measured"
 
 
 def test_production_without_a_request_says_nothing_of_its_errors() -> None:
