@@ -162,7 +162,8 @@ def test_a_rollback_without_warm_servers_starts_them_first(platform: Platform) -
 
 @contextmanager
 def calling(client: InferenceClient, model: str) -> Iterator[list[str]]:
-    """Calls go on inside; yields what failed."""
+    """Calls go on inside, by a client that has heard where the servers are; yields what failed."""
+    client.infer(model, x=GOOD)
     failed: list[str] = []
     stop = threading.Event()
 
