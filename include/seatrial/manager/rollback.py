@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from seatrial.autoscale.derive import ScalingPolicy
 from seatrial.errors import Conflict, Refused, ServerFailed
 from seatrial.manager.deploying import deploy
+from seatrial.manager.policies import keep_pushed, pushed_policy
 from seatrial.manager.sweep import sweep
 from seatrial.registry.entities import ModelVersion, StageMove
 from seatrial.registry.rules import ANY, Author, Expectation, Ledger, current, rollback_target
@@ -67,9 +68,7 @@ def roll_back(
         why=f"rollback: {author.why}",
     )
     manager.news.changed()
-    manager.registry.add_evidence(
-        version.model_id, "PushAutoscaling", "policy", author.run, policy.model_dump(mode="json")
-    )
+    keep_pushed(manager, policy, version.model_id, author.run)
     log.info("%s is back at @%d in %s, from @%s: %s", model, version.version, environment, production, author.why)
     sweep(manager)
     return _answer(version, production, move)
@@ -90,11 +89,11 @@ def _still(done: StageMove, production: int | None) -> StageMove:
 
 
 def _policy(manager: InferenceManager, version: ModelVersion) -> ScalingPolicy:
-    pushed = manager.registry.evidence(version.model_id, "PushAutoscaling")
-    if not pushed:
+    policy = pushed_policy(manager, version.model_id)
+    if policy is None:
         name = f"{version.model}@{version.version}"
         raise Refused(f"{name} was never given a scaling policy: it cannot be restored as it was")
-    return ScalingPolicy.model_validate(pushed[0].document)
+    return policy
 
 
 def _ready(manager: InferenceManager, version: ModelVersion, policy: ScalingPolicy, environment: str) -> bool:

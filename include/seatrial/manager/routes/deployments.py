@@ -17,6 +17,7 @@ from seatrial.serving.spec import Deployment
 
 router = APIRouter(tags=["deployments"], route_class=GuardedRoute)
 
+
 class DeploymentRequest(Body):
     option: HardwareOption
     replicas: int = Field(1, ge=1, le=256)

@@ -10,6 +10,7 @@ from pydantic import Field
 from seatrial.autoscale.derive import ScalingPolicy
 from seatrial.errors import NotFound
 from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.policies import pushed_policy
 from seatrial.manager.rollback import Rollback, roll_back
 from seatrial.manager.routes.common import (
     Answer,
@@ -24,7 +25,6 @@ from seatrial.manager.routes.common import (
     Word,
     version_document,
 )
-from seatrial.manager.routes.scaling import pushed_policy
 from seatrial.manager.sweep import sweep
 from seatrial.registry.entities import Stage, StageMove
 from seatrial.registry.rules import ANY, Author, Stages, current, rollback_target

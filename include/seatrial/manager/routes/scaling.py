@@ -6,16 +6,13 @@ from fastapi import APIRouter
 
 from seatrial.autoscale.derive import ScalingPolicy
 from seatrial.errors import Conflict, NotFound, Refused
-from seatrial.manager.composition import InferenceManager
 from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.policies import keep_pushed, pushed_policy
 from seatrial.manager.routes.common import Body, Environment, Manager, ModelName, RunId
 from seatrial.registry.entities import ModelVersion
 from seatrial.registry.rules import current
 
 router = APIRouter(tags=["scaling"], route_class=GuardedRoute)
-
-
-PUSHED = "PushAutoscaling"
 
 
 class PolicyRequest(Body):
@@ -45,7 +42,7 @@ def push(model: ModelName, wanted: PolicyRequest, manager: Manager) -> ScalingPo
             measured=policy.option.name,
             running=found,
         )
-    manager.registry.add_evidence(version.model_id, PUSHED, "policy", wanted.run, policy.model_dump(mode="json"))
+    keep_pushed(manager, policy, version.model_id, wanted.run)
     return policy
 
 
@@ -73,9 +70,3 @@ def show(model: ModelName, manager: Manager, environment: Environment = "local")
     if policy is None:
         raise NotFound(f"no scaling policy was pushed for {model}@{production}")
     return policy
-
-
-def pushed_policy(manager: InferenceManager, model_id: int) -> ScalingPolicy | None:
-    """The policy that was pushed last for a version. Only `push` writes evidence of this kind."""
-    pushed = manager.registry.evidence(model_id, PUSHED)
-    return ScalingPolicy.model_validate(pushed[0].document) if pushed else None

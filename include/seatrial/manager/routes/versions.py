@@ -10,6 +10,7 @@ from pydantic import Field
 from seatrial.errors import NotFound, Refused
 from seatrial.formats.check import CheckReport
 from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.policies import PUSHED
 from seatrial.manager.registration import keep_upload
 from seatrial.manager.routes.common import (
     PLAIN,
@@ -25,10 +26,14 @@ from seatrial.manager.routes.common import (
     upload_folder,
     version_document,
 )
-from seatrial.manager.routes.scaling import PUSHED
+from seatrial.manager.watch import KIND as WATCH
 from seatrial.registry.entities import Evidence
 
 router = APIRouter(tags=["versions"], route_class=GuardedRoute)
+
+
+WRITTEN_BY = {PUSHED: "PUT /models/…/scaling-policy", WATCH: "the manager's own watch"}
+"""Kinds of evidence that something rests on: nobody may write them past the checks."""
 
 
 class Registration(Body):
@@ -99,8 +104,9 @@ def read_file(model_id: ModelId, path: str, manager: Manager) -> Response:
 @router.post("/versions/{model_id}/evidence", status_code=201)
 def add_evidence(model_id: ModelId, wanted: EvidenceRequest, manager: Manager) -> Evidence:
     """Keep one document. The same kind, run and key again replaces it: a retried step tells the truth once."""
-    if wanted.kind == PUSHED:
-        raise Refused(f"kind: {PUSHED} is written by PUT /models/…/scaling-policy only", field="kind", value=PUSHED)
+    writer = WRITTEN_BY.get(wanted.kind)
+    if writer is not None:
+        raise Refused(f"kind: {wanted.kind} is written by {writer} only", field="kind", value=wanted.kind)
     manager.registry.by_id(model_id)
     return manager.registry.add_evidence(model_id, wanted.kind, wanted.key, wanted.run, wanted.document)
 
