@@ -40,7 +40,6 @@ def test_the_ledger_shows_who_moved_what_and_why_and_where_when_there_are_two_pl
     assert [row[at : at + 11].strip() for row in both] == ["environment", "local", "paris"]
 
 
-
 def test_status_says_what_is_kept_for_a_rollback_and_until_when() -> None:
     spec = {"served": {"name": "pitch", "version": 1}, "option": {"name": "cpu-1x1"}, "replicas": 1}
     kept = {
