@@ -6,7 +6,9 @@ import hashlib
 import io
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -19,6 +21,7 @@ from seatrial.storage.renewal import RenewedFiles
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 CHANGED = "changed while it was being checked"
+AT_ONCE = 8  # HDFS takes some 60 ms for a file, however small
 
 
 def tree_digest(files: Mapping[str, str]) -> str:
@@ -66,8 +69,7 @@ class ArtifactStore:
         while missing := {
             path: sha256 for path, sha256 in sorted(files.items()) if not self._files.renew(_blob(sha256))
         }:
-            for path, sha256 in missing.items():
-                self._keep(folder, path, sha256)
+            _at_once(lambda path, sha256: self._keep(folder, path, sha256), missing)
         if not self._files.renew(_tree(digest)):
             listing = json.dumps(dict(sorted(files.items()))).encode()
             self._storage.write(_tree(digest), io.BytesIO(listing), hashlib.sha256(listing).hexdigest())
@@ -95,12 +97,7 @@ class ArtifactStore:
         copy cannot be written (no space, no right).
         """
         _check_listing(files)
-        for path, sha256 in sorted(files.items()):
-            try:
-                with atomic_file(folder / path) as copy:
-                    self._read_file(path, sha256, copy)
-            except OSError as error:
-                raise TryAgain(f"{path} could not be copied to {folder}: {error}", file=path) from error
+        _at_once(lambda path, sha256: self._copy(path, sha256, folder), files)
 
     def read(self, tree: str, path: str) -> bytes:
         """The bytes of one file of a tree, verified. Raises NotFound, and SeatrialError when it is damaged."""
@@ -132,6 +129,13 @@ class ArtifactStore:
             except WrongBytes as error:
                 raise UploadRefused(CHANGED, file=path, limit=f"SHA-256 {sha256}") from error
 
+    def _copy(self, path: str, sha256: str, folder: Path) -> None:
+        try:
+            with atomic_file(folder / path) as copy:
+                self._read_file(path, sha256, copy)
+        except OSError as error:
+            raise TryAgain(f"{path} could not be copied to {folder}: {error}", file=path) from error
+
     def _read_file(self, path: str, sha256: str, into: BinaryIO) -> None:
         try:
             found = self._files.read(_blob(sha256), into)
@@ -139,6 +143,12 @@ class ArtifactStore:
             raise NotFound(f"the artifact store has no file {sha256} ({path})", file=path) from error
         if found != sha256:
             raise SeatrialError(f"the artifact store's file {sha256} ({path}) is damaged", file=path)
+
+
+def _at_once(act: Callable[[str, str], None], files: Mapping[str, str]) -> None:
+    """`act` on some files (path, digest) at a time. After the first error, by path, no more are begun."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        deque(pool.map(act, *zip(*sorted(files.items()), strict=True)), maxlen=0)
 
 
 def _blob(sha256: str) -> str:
