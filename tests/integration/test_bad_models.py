@@ -169,6 +169,16 @@ def test_a_model_that_never_becomes_ready(tmp_path: Path, installation: Any) -> 
         assert "the model is ready: not within" in servers.ends(servers.start("never-end"))
 
 
+def test_a_server_is_stopped_while_it_waits_for_an_answer_that_never_comes(tmp_path: Path, installation: Any) -> None:
+    with servers_in(tmp_path, installation, start_s=600.0) as servers:
+        server = servers.start("never-end@1")
+        wait_until(lambda: members(servers.folder(server))[1:], Deadline.after(60), "its processes")
+        stopping = threading.Thread(target=servers.backend.stop, args=(server,), daemon=True)
+        stopping.start()
+        wait_until(lambda: not stopping.is_alive(), Deadline.after(60), "it is stopped")
+        assert members(servers.folder(server)) == []
+
+
 def test_a_model_that_eats_memory_is_killed_by_its_limit(tmp_path: Path, installation: Any) -> None:
     with servers_in(tmp_path, installation) as servers:
         for what in ("eat-memory", "eat-memory!"):

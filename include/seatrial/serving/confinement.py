@@ -38,8 +38,9 @@ def confine(replica: Path, memory_mib: int | None) -> Confinement:
 
     The whole replica's memory is limited by its cgroup, swap included; where that is not allowed, the data of each of
     its processes is limited by RLIMIT_DATA: then a model's allocation fails instead of its process being killed.
+    No process leaves a core file: one is as large as its memory, and a model that crashes does so again and again.
     """
-    cgroup, limits = make_cgroup(replica), {"RLIMIT_FSIZE": FILE_LIMIT}
+    cgroup, limits = make_cgroup(replica), {"RLIMIT_FSIZE": FILE_LIMIT, "RLIMIT_CORE": 0}
     if memory_mib is None:
         return Confinement(cgroup, None, limits)
     if cgroup is not None and limit_memory(cgroup, memory_mib):

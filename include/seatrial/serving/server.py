@@ -88,8 +88,10 @@ class Server:
 
     def stop(self, grace_s: float) -> None:
         """End it and remove its folder. When this returns, no process of it is left. Safe to repeat."""
+        with self._lock:  # from here on none is started
+            self._leave.set()
+        self._end(grace_s)  # first: its thread may be waiting for an answer that will never come
         self.release()
-        self._end(grace_s)
         self._remove()
 
     def release(self) -> None:
@@ -136,14 +138,15 @@ class Server:
             self._become_ready()
 
     def _launch(self) -> None:
-        record = self._record
-        confinement = confine(self.folder, record.option.memory_mib)
-        command, environment = confined(self._command(), confinement), self._environment()
+        environment = self._environment()
         with self._lock:
             self._go_on()
-            process = spawn(command, environment, self.folder, self.folder / LOG, record.core_set)
-            update = {"process": process, "launched": time.monotonic(), "confinement": confinement}
-            self._record = record.model_copy(update=update)
+            self._record = self._record.model_copy(
+                update={"confinement": confine(self.folder, self._record.option.memory_mib)}
+            )
+            command = confined(self._command(), self._record.confinement)
+            process = spawn(command, environment, self.folder, self.folder / LOG, self._record.core_set)
+            self._record = self._record.model_copy(update={"process": process, "launched": time.monotonic()})
             write_record(self.folder, self._record)
         self._changed()
 
@@ -223,8 +226,8 @@ class Server:
         self._change(error=message, log_tail=log_tail(self.folder))  # first of all: it is no endpoint any more
         try:
             self._end(0)
-        except SeatrialError as error:
-            self._change(error=f"{message}; {error.message}")
+        except (SeatrialError, OSError) as error:
+            self._change(error=f"{message}; {error}")
         self._ports.release(self._record.ports)
         self.ended = True
         self._changed()
