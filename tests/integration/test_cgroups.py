@@ -1,0 +1,52 @@
+"""Cgroups of the kernel that the tests run on, in each version that it lets us have."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seatrial.serving import cgroups
+from seatrial.serving.cgroups import Cgroup, leftover, make_cgroup, remove_cgroup, replica_of
+from seatrial.serving.confinement import Confinement, confined
+from seatrial.serving.processes import members
+from seatrial.waiting import Deadline, wait_until
+
+
+@pytest.fixture(params=["cgroup v2", "cgroup v1"])
+def cgroup(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cgroup]:
+    """The cgroup of a replica, in one version only."""
+    own = tuple(found for found in cgroups._own() if found.kind == request.param)
+    monkeypatch.setattr(cgroups, "_own", lambda: own)
+    made = make_cgroup(tmp_path / "tiny-1-00000000")
+    if made is None:
+        pytest.skip(f"this machine lets us have no {request.param}")
+    yield made
+    remove_cgroup(made)
+
+
+def test_a_process_is_found_by_its_cgroup_alone(cgroup: Cgroup, tmp_path: Path) -> None:
+    replica = tmp_path / "tiny-1-00000000"
+    assert make_cgroup(replica) == cgroup, "a second call gives the same one"
+    command = confined(["/bin/sleep", "600"], Confinement(cgroup))
+    with subprocess.Popen(command, env={}, start_new_session=True) as process:
+        try:
+            wait_until(lambda: replica_of(process.pid, tmp_path), Deadline.after(20), "it is in its cgroup")
+            assert replica_of(process.pid, tmp_path) == replica
+            assert replica_of(process.pid, tmp_path / "another") is None
+            assert [member.pid for member in members(replica)] == [process.pid]
+            remove_cgroup(cgroup)
+            assert cgroup.path.exists(), "not while it holds a process"
+        finally:
+            process.kill()
+
+
+def test_a_cgroup_goes_with_those_that_were_made_below_it(cgroup: Cgroup, tmp_path: Path) -> None:
+    (cgroup.path / "below" / "deeper").mkdir(parents=True)
+    assert leftover(tmp_path) == [(cgroup, tmp_path / "tiny-1-00000000")]
+    remove_cgroup(cgroup)
+    assert not cgroup.path.exists()
+    assert leftover(tmp_path) == []
+    remove_cgroup(cgroup)
