@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from seatrial.steps.register import register
 from seatrial.steps.run import Run
 from seatrial.steps.shadow_validate import shadow_validate
 from seatrial.waiting import Deadline
-from tests.models import TINY_WIDTH, write_upload
+from tests.models import TINY_WIDTH, tiny_onnx, write_upload
 
 GOOD = np.ones((1, TINY_WIDTH), np.float32)
 BAD = np.full((1, TINY_WIDTH), 200.0, np.float32)
@@ -51,18 +52,65 @@ def failing_onnx(path: Path, scale: float = 2.0) -> Path:
     return path
 
 
+def slow_onnx(path: Path, scale: float = 2.0) -> Path:
+    """Write y = x · scale that takes the longer the higher x is: it multiplies matrices as often as x says."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    axes, size = ["batch", TINY_WIDTH], 192
+    square = helper.make_tensor_value_info("m_in", TensorProto.FLOAT, [size, size])
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go_in"], ["go_out"]),
+            helper.make_node("MatMul", ["m_in", "unit"], ["m_out"]),
+        ],
+        "again",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go_in", TensorProto.BOOL, []),
+            square,
+        ],
+        [
+            helper.make_tensor_value_info("go_out", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("m_out", TensorProto.FLOAT, [size, size]),
+        ],
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["highest"], keepdims=0),
+        helper.make_node("Cast", ["highest"], ["turns"], to=TensorProto.INT64),
+        helper.make_node("Loop", ["turns", "", "unit"], ["m"], body=body),
+        helper.make_node("ReduceMax", ["m"], ["one"], keepdims=0),
+        helper.make_node("Mul", ["x", "factor"], ["scaled"]),
+        helper.make_node("Mul", ["scaled", "one"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "slow",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, axes)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, axes)],
+        [
+            helper.make_tensor("unit", TensorProto.FLOAT, [size, size], np.eye(size, dtype=np.float32).ravel()),
+            helper.make_tensor("factor", TensorProto.FLOAT, [1], [scale]),
+        ],
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
 def run_of(api: ManagerAPI, name: str, said: list[str] | None = None) -> Run:
     return Run(
         api=api, id=name, who="a test", deadline=Deadline.after(180), progress=print if said is None else said.append
     )
 
 
-def validated(api: ManagerAPI, home: Path, run: Run, *, failing: bool = False, **manifest: Any) -> dict[str, Any]:
+def validated(
+    api: ManagerAPI, home: Path, run: Run, *, model: Callable[[Path], Path] = tiny_onnx, **manifest: Any
+) -> dict[str, Any]:
     """A version of `tiny` in Staging with the verdict PASS, and the policy that a promotion asks for beside it."""
     folder = home / "uploads" / run.id
-    if failing:
-        failing_onnx(folder / "model.onnx")
-    upload = write_upload(folder, model=not failing, comparison=COMPARISON, description=run.id, **manifest)
+    model(folder / "model.onnx")
+    upload = write_upload(folder, model=False, comparison=COMPARISON, description=run.id, **manifest)
     version = register(run, str(upload), check_format(run, str(upload)))
     deploy_to_staging(run, version["model_id"])
     verdict = shadow_validate(run, version["model_id"])

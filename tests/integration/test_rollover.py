@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from seatrial.steps.push_autoscaling import push_autoscaling
 from seatrial.steps.rollback import roll_back
 from seatrial.waiting import Deadline, wait_until
 from tests.managers import environ_of, managers
-from tests.rollover import BAD, GOOD, run_of, validated
+from tests.rollover import BAD, GOOD, failing_onnx, run_of, slow_onnx, validated
 
 ROOT = Path(__file__).parents[2]
 
@@ -310,10 +311,17 @@ def test_a_promotion_that_was_taken_back_is_not_made_again_by_its_own_retry(
 
 
 class Traffic:
-    """Ten calls a second, every fourth of which the failing model cannot compute. By outcome."""
+    """A call every so many seconds, with the inputs by turns; by default every fourth is one that @2 cannot compute."""
 
-    def __init__(self, client: InferenceClient, model: str, bad: bool = True) -> None:
-        self._client, self._model, self._bad = client, model, bad
+    def __init__(
+        self,
+        client: InferenceClient,
+        model: str,
+        *,
+        inputs: Sequence[Any] = (GOOD, GOOD, GOOD, BAD),
+        every_s: float = 0.1,
+    ) -> None:
+        self._client, self._model, self._inputs, self._every_s = client, model, cycle(inputs), every_s
         self.answered: list[int] = []
         self.failed = 0
         self._stop = threading.Event()
@@ -328,11 +336,9 @@ class Traffic:
         self._thread.join()
 
     def _run(self) -> None:
-        turn = 0
-        while not self._stop.wait(0.1):
-            turn += 1
+        while not self._stop.wait(self._every_s):
             try:
-                found = self._client.infer(self._model, x=BAD if self._bad and turn % 4 == 0 else GOOD)
+                found = self._client.infer(self._model, x=next(self._inputs))
             except SeatrialError:
                 self.failed += 1
             else:
@@ -341,7 +347,7 @@ class Traffic:
 
 def test_a_version_that_starts_to_fail_is_rolled_back_and_says_why(platform: Platform) -> None:
     platform.bring("good-1", name="watched")
-    failing = platform.bring("failing-2", name="watched", failing=True)
+    failing = platform.bring("failing-2", name="watched", model=failing_onnx)
     assert platform.production("watched") == 2
     platform.kill()  # what is watched follows from the ledger and the evidence
     with platform.client() as client, Traffic(client, "watched") as traffic:
@@ -360,10 +366,23 @@ def test_a_version_that_starts_to_fail_is_rolled_back_and_says_why(platform: Pla
     assert evidence["sentence"] in entry["why"]
 
 
+def test_a_version_that_turns_slow_is_rolled_back_after_the_minute_that_proves_it(platform: Platform) -> None:
+    objective = {"latency_ms": 30.0}
+    platform.bring("fast-1", name="slows", objective=objective)
+    slow = platform.bring("slow-2", name="slows", objective=objective, model=slow_onnx)
+    with platform.client() as client, Traffic(client, "slows", inputs=(BAD, BAD, BAD, GOOD), every_s=0.2) as traffic:
+        wait_until(lambda: platform.production("slows") == 1, Deadline.after(200), "the watch goes back")
+        assert traffic.failed == 0
+    (evidence,) = platform.watch_evidence(slow)
+    assert evidence["sentence"].startswith("at least 4")
+    assert "were later than 30 ms, limit 1.0%" in evidence["sentence"]
+    assert platform.api.ledger("slows")[-1]["who"] == "watch"
+
+
 def test_what_was_rolled_back_to_is_not_watched_into_another_rollback(platform: Platform) -> None:
     """Goes on where the test before it ended: the calls that @2 could not compute fail at @1 too."""
-    platform.bring("failing-only", name="flaps", failing=True, rollover={"watch_s": 0.0})
-    platform.bring("failing-too", name="flaps", failing=True, tags={"x": "y"})
+    platform.bring("failing-only", name="flaps", model=failing_onnx, rollover={"watch_s": 0.0})
+    platform.bring("failing-too", name="flaps", model=failing_onnx, tags={"x": "y"})
     with platform.client() as client, Traffic(client, "flaps") as traffic:
         wait_until(lambda: platform.production("flaps") == 1, Deadline.after(120), "the watch goes back")
         failed = traffic.failed
@@ -373,7 +392,7 @@ def test_what_was_rolled_back_to_is_not_watched_into_another_rollback(platform: 
 
 
 def test_a_first_version_that_fails_stays_with_the_reason_as_evidence(platform: Platform) -> None:
-    only = platform.bring("only-1", name="alone", failing=True)
+    only = platform.bring("only-1", name="alone", model=failing_onnx)
     with platform.client() as client, Traffic(client, "alone"):
         wait_until(lambda: platform.watch_evidence(only), Deadline.after(120), "the watch says so")
     assert platform.watch_evidence(only)[0]["verdict"] == "FAIL"
@@ -384,7 +403,7 @@ def test_a_first_version_that_fails_stays_with_the_reason_as_evidence(platform: 
 def test_a_healthy_version_stays_and_its_watch_ends_with_the_numbers(platform: Platform) -> None:
     platform.bring("healthy-1", name="healthy", rollover={"watch_s": 0.0})
     healthy = platform.bring("healthy-2", name="healthy", rollover={"watch_s": 12.0})
-    with platform.client() as client, Traffic(client, "healthy", bad=False) as traffic:
+    with platform.client() as client, Traffic(client, "healthy", inputs=(GOOD,)) as traffic:
         wait_until(lambda: platform.watch_evidence(healthy), Deadline.after(60), "the watch ends")
     (evidence,) = platform.watch_evidence(healthy)
     assert evidence["verdict"] == "PASS"

@@ -25,6 +25,7 @@ from seatrial.errors import BadInput, Conflict, NotFound, Refused, TryAgain
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
 from seatrial.serving.deployments import Deployments
+from seatrial.serving.desired import WantedStore
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.processes import MARKER, ProcessId, identify, members
 from seatrial.serving.record import write_record
@@ -394,6 +395,24 @@ def test_a_dropped_deployment_has_no_endpoint_at_once_and_no_server_in_the_end(r
     wait_until(lambda: running.deployments.get(1) is None, Deadline.after(60), "it is forgotten")
     assert members(home / "servers" / replica.id) == []
     assert list((home / "wanted").iterdir()) == []
+
+
+def test_a_deployment_that_is_kept_warm_goes_on_serving_and_leaves_its_core_to_others(
+    running: Running, home: Path, model: Path
+) -> None:
+    running.want()
+    (kept,) = running.is_now("ready", 1).replicas
+    running.deployments.keep_warm(1, "local", 1_000)
+    assert running.is_now("ready", 1).kept_warm_until_ms == 1_000
+    assert WantedStore(home / "wanted").all()["1-local"].kept_warm_until_ms == 1_000, "also for the next manager"
+    beside = running.backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
+    assert running.backend.observe(beside).core_set == kept.core_set, "as if nobody were there"
+    assert answers(running.addresses()[0])
+    running.want()
+    again = running.is_now("ready", 1)
+    assert (again.replicas[0].id, again.kept_warm_until_ms) == (kept.id, None)
+    other = running.backend.start_replica(served(model), ONE, "another test", copying(model), lease_s=60)
+    assert running.backend.observe(other).core_set != kept.core_set or len(os.sched_getaffinity(0)) == 1
 
 
 def test_a_deployment_that_cannot_start_is_failed_with_the_log_and_recovers_when_asked_again(

@@ -48,6 +48,20 @@ def test_staging_moves_and_other_environments_change_nothing() -> None:
     )
 
 
+def test_one_environments_moves_say_the_same_as_all() -> None:
+    ledger = ledger_of((3, "Staging"))
+    for wish in ((4, "Staging", "paris", 0), (4, "Production", "paris", 0)):
+        assert grant(ledger, wish)
+    for version in (1, 2):
+        assert grant(ledger, (version, "Staging", "local", 0))
+        assert grant(ledger, (version, "Production", "local", 0))
+    for version in (1, 2):
+        assert grant(ledger, (version, "Production", "local", 0))
+    assert (
+        promotion([m for m in ledger if m.environment == "local"], "local") == promotion(ledger, "local") == ledger[-1]
+    )
+
+
 def test_a_deleted_version_is_no_way_back() -> None:
     ledger = promoted(1, 2, 3)
     grant(ledger, (2, "Deleted", "local", 0))
