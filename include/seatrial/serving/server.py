@@ -151,9 +151,14 @@ class Server:
         self._changed()
 
     def _command(self) -> list[str]:
-        record, patience = self._record, self._limits.outstanding_s
+        record, repository = self._record, self.folder / REPOSITORY
         return self._installation.command(
-            self.folder / REPOSITORY, record.served.name, record.ports, server_id=record.id, exit_timeout_s=patience
+            repository,
+            record.served.name,
+            record.ports,
+            server_id=record.id,
+            exit_timeout_s=self._limits.outstanding_s,
+            computes=not runs_our_runtime(repository, record.served),
         )
 
     def _environment(self) -> Mapping[str, str]:

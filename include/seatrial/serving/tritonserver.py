@@ -56,11 +56,19 @@ class TritonInstallation:
         return frozenset(path.name for path in self.backends.iterdir() if path.is_dir())
 
     def command(
-        self, repository: Path, model: str, ports: Ports, server_id: str, exit_timeout_s: float = 20.0
+        self,
+        repository: Path,
+        model: str,
+        ports: Ports,
+        server_id: str,
+        exit_timeout_s: float = 20.0,
+        *,
+        computes: bool = True,
     ) -> list[str]:
         """The command line that serves one model of `repository` on loopback, and ends when it cannot.
 
-        At SIGTERM it ends when all requests under way have been answered, or after `exit_timeout_s`.
+        At SIGTERM it ends when all requests under way have been answered, or after `exit_timeout_s`. A server that
+        `computes` nothing itself, because a python process does, takes no memory of a GPU and is no client of MPS.
         """
         closed = f"{CLOSED_APIS}:seatrial={secrets.token_hex(16)}"  # known to nobody: closed, not guarded
         return [
@@ -83,6 +91,7 @@ class TritonInstallation:
             "--allow-gpu-metrics=false",
             "--allow-cpu-metrics=false",
             *metrics_options(),
+            *(() if computes else ("--pinned-memory-pool-byte-size=0", "--cuda-memory-pool-byte-size=0:0")),
             f"--backend-config=python,shm-region-prefix-name={shared_memory_prefix(server_id)}",
             f"--exit-timeout-secs={exit_timeout_s:.0f}",
         ]
