@@ -19,6 +19,7 @@ from seatrial.errors import SeatrialError
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
 from seatrial.serving import confinement
+from seatrial.serving.cgroups import leftover
 from seatrial.serving.deployments import Deployments
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.processes import MARKER, members
@@ -102,6 +103,8 @@ def servers_in(home: Path, installation: TritonInstallation, **limits: float) ->
         yield servers
     finally:
         servers.backend.close(stop_servers=True)
+    left = [replica.name for _, replica in leftover((home / "servers").resolve()) if not replica.exists()]
+    assert left == [], "their cgroups outlived them"
 
 
 def ask(address: str | None, timeout_s: float = 20.0) -> bool:

@@ -24,6 +24,7 @@ from seatrial.client.transport import GrpcTransport, encode
 from seatrial.errors import BadInput, Conflict, NotFound, Refused, TryAgain
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
+from seatrial.serving.cgroups import leftover
 from seatrial.serving.deployments import Deployments
 from seatrial.serving.desired import WantedStore
 from seatrial.serving.local import LocalBackend
@@ -61,6 +62,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     for process in left:
         process.kill()
     assert left == [], "a test's servers outlived it"
+    assert leftover((tmp_path / "servers").resolve()) == [], "their cgroups did"
 
 
 def served(model: Path) -> ServedModel:
