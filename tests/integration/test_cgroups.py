@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from seatrial.serving import cgroups
-from seatrial.serving.cgroups import Cgroup, leftover, make_cgroup, remove_cgroup, replica_of
-from seatrial.serving.confinement import Confinement, confined
-from seatrial.serving.processes import members
+from seatrial.serving.cgroups import Cgroup, leftover, limit_memory, make_cgroup, remove_cgroup, replica_of
+from seatrial.serving.confinement import Confinement, confined, memory_flaw
+from seatrial.serving.processes import MARKER, members
 from seatrial.waiting import Deadline, wait_until
 
 
@@ -50,3 +50,18 @@ def test_a_cgroup_goes_with_those_that_were_made_below_it(cgroup: Cgroup, tmp_pa
     assert not cgroup.path.exists()
     assert leftover(tmp_path) == []
     remove_cgroup(cgroup)
+
+
+def test_a_process_outside_its_cgroup_is_not_within_its_memory(cgroup: Cgroup, tmp_path: Path) -> None:
+    replica, given = tmp_path / "tiny-1-00000000", Confinement(cgroup, f"512 MiB ({cgroup.kind})")
+    if not limit_memory(cgroup, 512):
+        assert "but its cgroup" in (memory_flaw(replica, given, 512) or ""), "a limit that was not taken is none"
+        return
+    assert memory_flaw(replica, given, 512) is None
+    assert "says 512" in (memory_flaw(replica, given, 1024) or "")
+    with subprocess.Popen(["/bin/sleep", "600"], env={MARKER: str(replica)}) as outside:
+        try:
+            wait_until(lambda: members(replica), Deadline.after(20), "it is there")
+            assert f"its processes {outside.pid} were not" in (memory_flaw(replica, given, 512) or "")
+        finally:
+            outside.kill()

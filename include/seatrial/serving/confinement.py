@@ -13,7 +13,15 @@ from pathlib import Path
 import psutil
 
 from seatrial.serving import launch
-from seatrial.serving.cgroups import MIB, Cgroup, limit_memory, make_cgroup, memory_limit_mib, was_out_of_memory
+from seatrial.serving.cgroups import (
+    MIB,
+    Cgroup,
+    limit_memory,
+    make_cgroup,
+    memory_limit_mib,
+    replica_of,
+    was_out_of_memory,
+)
 from seatrial.serving.processes import members
 
 FILE_LIMIT = 4 * 2**30
@@ -61,16 +69,10 @@ def memory_flaw(replica: Path, confinement: Confinement, memory_mib: int | None)
     """Why the running replica is not within the memory that it was given; None when it is."""
     if memory_mib is None:
         return None
-    if "RLIMIT_DATA" not in confinement.limits:
-        assert confinement.cgroup is not None, "without one it has an rlimit"
-        found = memory_limit_mib(confinement.cgroup)
-        return (
-            None
-            if found == memory_mib
-            else f"was given {memory_mib} MiB, but its {confinement.cgroup.kind} says {found}"
-        )
-    wanted = confinement.limits["RLIMIT_DATA"]
-    free = [str(process.pid) for process in members(replica) if _data_limit(process) not in (wanted, None)]
+    cgroup, each = confinement.cgroup, confinement.limits.get("RLIMIT_DATA")
+    if each is None and cgroup is not None and memory_limit_mib(cgroup) != memory_mib:
+        return f"was given {memory_mib} MiB, but its {cgroup.kind} says {memory_limit_mib(cgroup)}"
+    free = [str(process.pid) for process in members(replica) if _is_free(process, replica, each)]
     return f"was given {confinement.memory}, but its processes {', '.join(free)} were not" if free else None
 
 
@@ -79,6 +81,12 @@ def killed_by(confinement: Confinement) -> str | None:
     if confinement.cgroup is None or confinement.memory is None or not was_out_of_memory(confinement.cgroup):
         return None
     return f"killed by the memory limit {confinement.memory}"
+
+
+def _is_free(process: psutil.Process, replica: Path, each: int | None) -> bool:
+    """Whether a running process is outside of what should keep it: the replica's cgroup, or `each` process's limit."""
+    kept = replica_of(process.pid, replica.parent) == replica if each is None else _data_limit(process) == each
+    return not kept and bool(process.is_running())
 
 
 def _data_limit(process: psutil.Process) -> int | None:
