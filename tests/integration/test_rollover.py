@@ -35,14 +35,16 @@ class Platform:
     """A manager that can be killed and started again on the same home."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home
+        self.home, self._port = home, 8870
         self._environ = environ_of(home)
         self._running: Any = None
         self.api = self._start()
 
     def _start(self) -> ManagerAPI:
-        self._running = managers(self._environ, port=8870)
-        return self._running.__enter__()[0]
+        self._running = managers(self._environ, port=self._port)
+        api: ManagerAPI = self._running.__enter__()[0]
+        self._port = int(api.url.rpartition(":")[2])  # the next one where it was taken: its clients stay there
+        return api
 
     def kill(self) -> None:
         """The manager is killed outright, and another one goes on; the same address, the same servers."""
