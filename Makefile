@@ -68,6 +68,10 @@ bench-runtime: .venv-manager/.ready $(EXAMPLES)/.ready ## the python runtime aga
 bench-rollover: .venv-manager/.ready $(EXAMPLES)/.ready ## 20 promotions and rollbacks under steady load: failed calls, p99, seconds (5 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.rollover --examples "$(CURDIR)/$(EXAMPLES)"
 
+.PHONY: bench-manager
+bench-manager: .venv-manager/.ready ## 50 deployments, 1000 clients waiting for news (3 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.manager
+
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt

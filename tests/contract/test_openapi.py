@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from seatrial.manager.app import PARTS
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.openapi import SHOWN
-from seatrial.manager.roles import NEEDED, PREFIX
+from seatrial.manager.roles import NEEDED, address
 from tests.contract.conftest import Called
 from tests.contract.test_roles import filled
 
@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 SERVERS = ("/trial-servers", "/deployment")  # they would start real ones: test_server_routes.py
-OPERATIONS = sorted((method, PREFIX + path) for method, path in NEEDED if not any(part in path for part in SERVERS))
+OPERATIONS = sorted((method, address(path)) for method, path in NEEDED if not any(part in path for part in SERVERS))
 
 
 @pytest.fixture(scope="package")
@@ -57,7 +57,7 @@ def _holds_example(part: Any, document: dict[str, Any], seen: tuple[str, ...] = 
 def test_every_operation_says_what_it_does_how_it_fails_and_shows_an_example(called: Called) -> None:
     document = called.http.get("/openapi.json").json()
     assert {(method.upper(), path) for path, found in document["paths"].items() for method in found} == {
-        (method, path.replace(":path", "")) for method, path in ((m, PREFIX + p) for m, p in SHOWN)
+        (method, path.replace(":path", "")) for method, path in ((m, address(p)) for m, p in SHOWN)
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -82,6 +82,7 @@ PLAIN = {  # answers that are no JSON documents
     ("GET", "/models/{model}/captures/{capture_id}"),
     ("GET", "/versions/{model_id}/files/{path:path}"),
     ("GET", "/export"),
+    ("GET", "/metrics"),
     ("DELETE", "/trial-servers/{trial_id}"),
 }
 
@@ -101,8 +102,10 @@ def test_an_example_has_the_fields_of_a_real_answer(called: Called, method: str,
     query = next((query for end, query in asked.items() if path.endswith(end)), {})
     answer = called.http.request(method, address, params=query, headers=called.headers("operator"))
     if answer.status_code == 404:
-        # `tiny` has never been in Production, nothing is deployed, and no trial server runs
-        assert any(part in path for part in ("scaling-policy", "rollback-target", "trial-servers", "/deployment"))
+        # `tiny` has never been in Production, nothing is deployed, and no server runs
+        assert any(
+            part in path for part in ("scaling-policy", "rollback-target", "trial-servers", "replicas", "/deployment")
+        )
         return
     assert answer.status_code == 200, answer.text
     assert set(SHOWN[method, path].answer) == set(answer.json())

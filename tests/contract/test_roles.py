@@ -6,7 +6,7 @@ import pytest
 
 from seatrial.manager.app import PARTS
 from seatrial.manager.guard import GuardedRoute
-from seatrial.manager.roles import NEEDED, PREFIX
+from seatrial.manager.roles import NEEDED, address
 from seatrial.manager.tokens import ROLES
 from tests.contract.conftest import Called
 
@@ -17,6 +17,7 @@ VALUES = {
     "path:path": "model.onnx",
     "capture_id": "none",
     "trial_id": "none",
+    "replica_id": "none",
     "stage": "Staging",
 }
 
@@ -24,7 +25,7 @@ VALUES = {
 def filled(path: str) -> str:
     for name, value in VALUES.items():
         path = path.replace(f"{{{name}}}", value)
-    return PREFIX + path
+    return address(path)
 
 
 def test_the_table_has_exactly_the_routes_that_there_are() -> None:

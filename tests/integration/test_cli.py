@@ -17,7 +17,7 @@ pytest.importorskip("ml_metadata", reason="the manager runs in its own environme
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import SeatrialError
 from seatrial.formats.check import check_upload
-from seatrial.manager.discovery import DiscoveryDocument
+from seatrial.manager.routes.discovery import DiscoveryDocument
 from seatrial.settings import Settings
 from seatrial.waiting import Deadline, wait_until
 from tests.models import tiny_sample, write_upload

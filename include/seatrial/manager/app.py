@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI
-from fastapi.security import HTTPBearer
+from fastapi import FastAPI
 
 from seatrial import __version__
 from seatrial.manager.answers import Answers
@@ -27,7 +26,9 @@ from seatrial.manager.routes import (
     garbage,
     health,
     listings,
+    metrics,
     models,
+    replicas,
     scaling,
     trials,
     versions,
@@ -42,6 +43,7 @@ a field or a query parameter, is refused. With `Idempotency-Key` a POST, PUT or 
 answer of the first one. `If-None-Match` with the `ETag` of an earlier answer gets 304 while nothing has changed. Every
 error is a problem document (RFC 9457)."""
 PARTS = (
+    discovery,  # first, as routes are looked through in this order: a thousand clients may ask at once
     health,
     listings,
     garbage,
@@ -51,10 +53,11 @@ PARTS = (
     models,
     versions,
     deployments,
+    replicas,
     trials,
     captures,
     scaling,
-    discovery,
+    metrics,
 )
 
 
@@ -64,7 +67,7 @@ def build_app(manager: InferenceManager, tokens: Tokens | None) -> FastAPI:
     `tokens=None` asks for no token.
     """
     state = manager.settings.home / "manager"
-    guard = Guard(tokens, Audit(state / "audit.jsonl"), Answers(state / "answers"))
+    guard = Guard(tokens, Audit(state / "audit.jsonl"), Answers(state / "answers"), manager.metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -90,11 +93,10 @@ def build_app(manager: InferenceManager, tokens: Tokens | None) -> FastAPI:
             "content": {PROBLEM: {"schema": Problem.model_json_schema()}},
         }
     }
-    shown = [Depends(HTTPBearer(auto_error=False, description="Made by `seatrial tokens create`."))]
     for part in PARTS:
         if not all(isinstance(route, GuardedRoute) for route in part.router.routes):
             raise TypeError(f"{part.__name__} needs APIRouter(route_class=GuardedRoute): it would be open to everyone")
-        app.include_router(part.router, prefix=PREFIX, dependencies=shown, responses=responses)
+        app.include_router(part.router, prefix="" if part is metrics else PREFIX, responses=responses)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)

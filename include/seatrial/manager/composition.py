@@ -5,23 +5,34 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from seatrial.errors import SeatrialError
 from seatrial.hardware import HardwareOption
 from seatrial.manager.captures import CaptureStore
+from seatrial.manager.discovery import document
+from seatrial.manager.editions import Editions
+from seatrial.manager.gauges import Gauges
+from seatrial.manager.ledgers import Ledgers
+from seatrial.manager.metrics import Metrics
 from seatrial.manager.news import News
+from seatrial.manager.replica_events import ReplicaEvents
+from seatrial.manager.rollovers import Rollovers
 from seatrial.manager.sweep import sweep
 from seatrial.manager.ticker import Ticker
 from seatrial.manager.watch import Watch
 from seatrial.nvml import find_gpus
 from seatrial.profiling.options import load_options, machine_options
-from seatrial.registry.entities import StageMove
+from seatrial.registry.entities import Stage, StageMove
 from seatrial.registry.mlmd_store import Registry
+from seatrial.registry.rules import stage_of
 from seatrial.serving.deployments import Deployments
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.mps_daemons import MpsDaemons
+from seatrial.serving.spec import DeploymentSpec
 from seatrial.serving.tritonserver import TritonInstallation
 from seatrial.serving.watch import Limits
 from seatrial.settings import Settings
@@ -42,7 +53,17 @@ class InferenceManager:
     deployments: Deployments
     captures: CaptureStore
     options: tuple[HardwareOption, ...]
-    news: News = field(default_factory=News)
+    news: News
+    metrics: Metrics
+    replica_events: ReplicaEvents
+    rollovers: Rollovers
+    ledgers: Ledgers = field(init=False)
+    editions: Editions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledgers = Ledgers(self.registry, self.news.changed)
+        self.editions = Editions(lambda: document(self), self.news)
+        self.metrics.registry.register(Gauges(self))
 
     @classmethod
     def assemble(cls, settings: Settings) -> InferenceManager:
@@ -50,21 +71,32 @@ class InferenceManager:
         (settings.home / "manager").mkdir(exist_ok=True)
         artifacts = ArtifactStore(open_storage(settings.artifacts, "SEATRIAL_ARTIFACTS", settings.hdfs_token))
         installation = TritonInstallation.find(settings.triton, settings.home / "triton")
+        news, metrics = News(), Metrics()
+        replica_events, rollovers = ReplicaEvents(metrics), Rollovers(metrics, since_ms=_now_ms())
         options = _options(settings)
         mps = MpsDaemons(settings.home / "mps", options)
         backend = LocalBackend(settings.servers, installation, limits=_limits(settings), gpus=find_gpus(), mps=mps)
-        news = News()
+        backend.on_record(replica_events.told)
+
+        def changed() -> None:
+            rollovers.told(deployments.all(), _now_ms())
+            news.changed()
+
+        deployments = Deployments(
+            backend, settings.home / "manager" / "deployments", copy_files=artifacts.copy_to, changed=changed
+        )
         return cls(
             settings=settings,
-            registry=Registry(settings.registry),
+            registry=Registry(settings.registry, failed=lambda error: metrics.registry_errors.labels(error.code).inc()),
             artifacts=artifacts,
             backend=backend,
-            deployments=Deployments(
-                backend, settings.home / "manager" / "deployments", copy_files=artifacts.copy_to, changed=news.changed
-            ),
+            deployments=deployments,
             captures=CaptureStore(settings.home / "manager" / "captures"),
             options=options,
             news=news,
+            metrics=metrics,
+            replica_events=replica_events,
+            rollovers=rollovers,
         )
 
     def start(self) -> None:
@@ -87,6 +119,13 @@ class InferenceManager:
         asked = manifest.get("rollover", {}).get(name)
         return float(getattr(self.settings, name) if asked is None else asked)
 
+    def stage_of(self, spec: DeploymentSpec) -> Stage | None:
+        """Of the version in its environment; None while the registry's store is away and nobody has asked before."""
+        try:
+            return stage_of(self.ledgers.of(spec.served.name), spec.environment, spec.served.version)
+        except SeatrialError:
+            return None
+
     @property
     def machine(self) -> dict[str, object]:
         return {"name": platform.node(), "cores": len(os.sched_getaffinity(0)), "processor": _processor()}
@@ -100,6 +139,10 @@ def _options(settings: Settings) -> tuple[HardwareOption, ...]:
     if settings.options_file:
         return load_options(settings.options_file)
     return machine_options(len(os.sched_getaffinity(0)))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _processor() -> str:

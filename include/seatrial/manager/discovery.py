@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seatrial.manager.routes.common import Answer
 from seatrial.registry.entities import ModelVersion
-from seatrial.registry.rules import Stages
+from seatrial.registry.rules import Stages, current
 from seatrial.serving.deployments import Endpoint
-from seatrial.tensors import Signature
+
+if TYPE_CHECKING:
+    from seatrial.manager.composition import InferenceManager
 
 
-class CaptureRule(Answer):
-    """Which share of live requests may be kept, and how many a minute at most."""
-
-    share: float
-    per_minute: float
-
-
-class EndpointDocument(Answer):
-    address: str
-    weight: float
-
-
-class ServingVersion(Answer):
-    model_id: int
-    signature: Signature
-    endpoints: list[EndpointDocument]
+def document(manager: InferenceManager) -> dict[str, Any]:
+    """The whole document as of now, read from the registry and the deployments."""
+    serving: dict[str, dict[str, dict[int, tuple[Endpoint, ...]]]] = {}
+    for deployment in manager.deployments.all():
+        spec = deployment.spec
+        by_version = serving.setdefault(spec.served.name, {}).setdefault(spec.environment, {})
+        by_version[spec.served.version] = tuple(manager.deployments.endpoints(spec.model_id, spec.environment))
+    manager.ledgers.look()
+    models = {model.name: _entry(manager, model.name, serving.get(model.name)) for model in manager.registry.models()}
+    return {"models": models}
 
 
-class EnvironmentDocument(Answer):
-    """The numbers in Production and Staging, and by number each version that is served or in Production."""
-
-    production: int | None
-    staging: int | None
-    versions: dict[str, ServingVersion]
-
-
-class ModelRoutes(Answer):
-    capture: CaptureRule
-    environments: dict[str, EnvironmentDocument]
-
-
-class DiscoveryDocument(Answer):
-    """By model name. A model that runs nowhere has no environments."""
-
-    models: dict[str, ModelRoutes]
+def _entry(
+    manager: InferenceManager, model: str, serving: dict[str, dict[int, tuple[Endpoint, ...]]] | None
+) -> dict[str, Any]:
+    """Of a model that runs nowhere only the name is told: a registry has thousands, and this is read at each change."""
+    if serving is None:
+        return model_entry((), {})
+    moves = manager.ledgers.of(model)
+    here = {"local", *(move.environment for move in moves), *serving}
+    environments = {name: (current(moves, name), serving.get(name, {})) for name in sorted(here)}
+    told = {number for stages, running in environments.values() for number in (*running, stages.production)}
+    versions = [manager.registry.version(model, number) for number in told if number is not None]
+    return model_entry(versions, environments)
 
 
 def model_entry(
@@ -87,8 +75,3 @@ def _capture_rule(
             rule = by_number[stages.production].manifest.get("capture", {})
             return {"share": rule.get("share", 0.0), "per_minute": rule.get("per_minute", 0)}
     return {"share": 0.0, "per_minute": 0}
-
-
-def etag(document: dict[str, Any]) -> str:
-    """A strong ETag of a document: equal documents, equal tags, across restarts too."""
-    return '"' + hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32] + '"'

@@ -99,6 +99,17 @@ DEPLOYMENT = {
     "state": "ready",
     "replicas": [{**TRIAL, "id": "pitch-7-1"}],
 }
+TARGET = {
+    "targets": ["127.0.0.1:20008"],
+    "labels": {
+        "model": "pitch",
+        "version": "2",
+        "model_id": "7",
+        "environment": "local",
+        "stage": "Production",
+        "replica": "pitch-2-3f9a",
+    },
+}
 SERVING = {"model_id": 7, "signature": SIGNATURE, "endpoints": [{"address": "127.0.0.1:20007", "weight": 2.0}]}
 ROUTES = {
     "capture": {"share": 0.1, "per_minute": 60.0},

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from starlette.exceptions import HTTPException
 from seatrial.errors import Forbidden, NotAllowed, Refused, SeatrialError, TooLarge, TooManyFailures
 from seatrial.manager.answers import Answers
 from seatrial.manager.audit import Audit
-from seatrial.manager.roles import needed
+from seatrial.manager.metrics import Metrics
+from seatrial.manager.roles import PREFIX, address, needed
 from seatrial.manager.tokens import FailedAttempts, Role, Token, Tokens, token_of
 from seatrial.strict_json import read_json
 
@@ -40,6 +42,7 @@ class Guard:
     tokens: Tokens | None
     audit: Audit
     answers: Answers
+    metrics: Metrics
     failures: FailedAttempts = field(default_factory=FailedAttempts)
 
     def caller(self, request: Request, role: Role) -> Token:
@@ -73,6 +76,7 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         answer = super().get_route_handler()
+        shown = address(self.path.removeprefix(PREFIX))
         roles = {method: needed(method, self.path) for method in self.methods or ()}
         known = tuple(field.alias for field in self.dependant.query_params)
 
@@ -80,7 +84,7 @@ class GuardedRoute(APIRoute):
             guard: Guard = request.app.state.guard
             method = request.method
             caller: Token | None = None
-            status = 500
+            status, began = 500, time.perf_counter()
             try:
                 caller = guard.caller(request, roles[method])
                 _check_query(request, known)
@@ -102,6 +106,7 @@ class GuardedRoute(APIRoute):
                 status = error.status_code
                 raise
             finally:
+                guard.metrics.answered(method, shown, status, time.perf_counter() - began)
                 if method not in READS and roles[method] != "client":
                     guard.audit.write(request, caller, status)
 
@@ -144,7 +149,7 @@ async def _bounded(request: Request) -> None:
     if size > limit:
         raise TooLarge(f"a body of {size} bytes or more (limit: {limit})", field="body", limit=limit)
     request._body = b"".join(parts)
-    if not is_bytes:
+    if request._body and not is_bytes:
         with suppress(ValueError):  # what is no JSON the route refuses in its own words
             read_json(request._body, "body")
 

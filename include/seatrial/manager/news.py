@@ -16,6 +16,11 @@ class News:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: set[asyncio.Event] = set()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return len(self._waiting)
+
     def changed(self) -> None:
         with self._lock:
             self.revision += 1

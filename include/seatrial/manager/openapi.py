@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 
 from seatrial.manager import examples
-from seatrial.manager.roles import NEEDED, PREFIX
+from seatrial.manager.roles import NEEDED, address
 
 
 class Shown(NamedTuple):
     title: str
     answer: Any = None
 
+
+BEARER = {"HTTPBearer": {"type": "http", "scheme": "bearer", "description": "Made by `seatrial tokens create`."}}
 
 SHOWN: dict[tuple[str, str], Shown] = {
     ("GET", "/health"): Shown("The manager and its machine", examples.HEALTH),
@@ -83,12 +85,19 @@ SHOWN: dict[tuple[str, str], Shown] = {
     ("POST", "/artifacts/garbage-collections"): Shown(
         "Remove the files that nothing needs", {"dry_run": True, "grace_s": 3600.0, "removed": [], "bytes": 0}
     ),
-    ("GET", "/deployments"): Shown("All deployments", {"deployments": [examples.DEPLOYMENT]}),
+    ("GET", "/deployments"): Shown(
+        "All deployments", {"deployments": [{**examples.DEPLOYMENT, "stage": "Production"}]}
+    ),
     ("GET", "/versions/{model_id}/deployment"): Shown("A version's deployment", examples.DEPLOYMENT),
     ("PUT", "/versions/{model_id}/deployment"): Shown(
         "Deploy a version", {**examples.DEPLOYMENT, "state": "starting", "replicas": []}
     ),
     ("DELETE", "/versions/{model_id}/deployment"): Shown("Take a deployment away", {"state": "draining"}),
+    ("GET", "/metrics"): Shown("The manager's metrics, for Prometheus"),
+    ("GET", "/prometheus/targets"): Shown("Where Prometheus finds each replica's metrics", [examples.TARGET]),
+    ("GET", "/replicas/{replica_id}/log"): Shown(
+        "The end of a replica's log", {"id": "pitch-2-3f9a1b2c", "lines": ["Started GRPCInferenceService at …"]}
+    ),
     ("POST", "/trial-servers"): Shown("Start a trial server", examples.TRIAL),
     ("GET", "/trial-servers/{trial_id}"): Shown("A trial server", examples.TRIAL),
     ("PUT", "/trial-servers/{trial_id}/lease"): Shown("Keep a trial server for longer", examples.TRIAL),
@@ -99,9 +108,11 @@ SHOWN: dict[tuple[str, str], Shown] = {
 def document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of `app`, with titles, examples and the least role of each route."""
     found: dict[str, Any] = FastAPI.openapi(app)
+    found["components"]["securitySchemes"] = BEARER  # the guard asks; a dependency would be solved for each request
     for (method, path), shown in SHOWN.items():
-        operation = found["paths"][PREFIX + path.replace(":path", "")][method.lower()]
+        operation = found["paths"][address(path).replace(":path", "")][method.lower()]
         operation["summary"] = shown.title
+        operation["security"] = [{name: [] for name in BEARER}]
         operation["x-role"] = NEEDED[method, path]
         for status, answer in operation["responses"].items():
             if status.startswith("2") and shown.answer is not None:

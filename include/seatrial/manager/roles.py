@@ -9,6 +9,9 @@ NEEDED: dict[tuple[str, str], Role] = {
     ("GET", "/health"): "client",
     ("GET", "/discovery"): "client",
     ("POST", "/models/{model}/captures"): "client",
+    # what Prometheus reads: names and addresses that discovery tells too, and counts
+    ("GET", "/metrics"): "client",
+    ("GET", "/prometheus/targets"): "client",
     # reading: what is there, and why
     ("GET", "/models"): "researcher",
     ("GET", "/models/{model}"): "researcher",
@@ -26,6 +29,7 @@ NEEDED: dict[tuple[str, str], Role] = {
     ("GET", "/versions/{model_id}/files/{path:path}"): "researcher",
     ("GET", "/versions/{model_id}/deployment"): "researcher",
     ("GET", "/deployments"): "researcher",
+    ("GET", "/replicas/{replica_id}/log"): "researcher",
     ("GET", "/trial-servers/{trial_id}"): "researcher",
     ("GET", "/export"): "operator",
     # captured requests can hold personal data
@@ -48,6 +52,13 @@ NEEDED: dict[tuple[str, str], Role] = {
 }
 
 PREFIX = "/v1"
+UNVERSIONED = ("/metrics", "/prometheus/targets")
+"""Where Prometheus's own habits look, in formats that have versions of their own."""
+
+
+def address(path: str) -> str:
+    """Where a route of the table is found."""
+    return path if path in UNVERSIONED else PREFIX + path
 
 
 def needed(method: str, path: str) -> Role:

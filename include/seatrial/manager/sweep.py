@@ -37,12 +37,13 @@ def sweep(manager: InferenceManager) -> None:
     The version that Production was just taken over from stays warm for a while, so that a rollback starts nothing.
     """
     manager.backend.reap()
+    manager.ledgers.look()
     now_ms = int(time.time() * 1000)
     for deployment in manager.deployments.all():
         if deployment.state in ("draining", "stopped"):
             continue
         spec = deployment.spec
-        ledger = manager.registry.ledger(spec.served.name)
+        ledger = manager.ledgers.of(spec.served.name)
         moves = [m for m in ledger if m.environment == spec.environment]
         touching = [m for m in moves if spec.served.version in (m.version, m.displaced)]
         moved_at_ms, stage = 0, "None"

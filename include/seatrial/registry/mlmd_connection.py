@@ -39,15 +39,15 @@ class Connection:
 
     Opened by the first call. A session that was lost (the server restarted) is opened anew by the call that notices,
     which is made once more: it may have been done before its answer was lost, and then finds its own unique name taken.
-    Calls raise TryAgain while the store cannot be reached.
+    Calls raise TryAgain while the store cannot be reached. `failed` is told of each error that is no fault of the call.
     """
 
-    def __init__(self, connection: str) -> None:
+    def __init__(self, connection: str, failed: Callable[[SeatrialError], None] = lambda _: None) -> None:
         address = parse_connection(connection)
         if isinstance(address, SqliteStore):
             Path(address.path).parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._config = _config(address)
+        self._config, self._failed = _config(address), failed
         self._session: MetadataStore | None = None
 
     def type_id(
@@ -93,6 +93,11 @@ class Connection:
         """The nodes of a context with the highest ids, highest first."""
         return list(self.call(f"get_{kind}_by_context", context_id, ListOptions(limit, OrderByField.ID, False)))
 
+    def newest_execution(self) -> int:
+        """The id of the execution that was written last; 0 before the first. A tenth of what `find` takes: 0.1 ms."""
+        found = self.call("get_executions", ListOptions(1, OrderByField.ID, False))
+        return int(found[0].id) if found else 0
+
     def put_new(
         self,
         *,
@@ -122,6 +127,15 @@ class Connection:
         return int((ids[1] or ids[0])[0])
 
     def _ask(self, method: str, *arguments: Any, **options: Any) -> Any:
+        try:
+            return self._ask_session(method, *arguments, **options)
+        except (mlmd.StatusError, SeatrialError) as error:
+            ours = _our(error) if isinstance(error, mlmd.StatusError) else error
+            if ours.status >= 500:
+                self._failed(ours)
+            raise
+
+    def _ask_session(self, method: str, *arguments: Any, **options: Any) -> Any:
         with self._lock:
             if self._session is not None:
                 try:

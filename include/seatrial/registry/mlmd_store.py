@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -42,8 +43,9 @@ class Registry:
     that cannot be reached now is no error here: each call raises TryAgain until it can. Every write is one transaction.
     """
 
-    def __init__(self, connection: str) -> None:
-        self._store = Connection(connection)
+    def __init__(self, connection: str, failed: Callable[[SeatrialError], None] = lambda _: None) -> None:
+        """`failed` is told of each call that the store did not do, though nothing was wrong with it."""
+        self._store = Connection(connection, failed)
         try:
             _ = self._types  # a store of another Seatrial is refused at once
         except TryAgain as error:
@@ -198,6 +200,10 @@ class Registry:
         executions = self._store.call("get_executions_by_context", self._context(model).id)
         moves = [mapping.execution_to_move(found) for found in executions if found.type_id == self._types.move]
         return sorted(moves, key=lambda move: move.seq)
+
+    def newest_entry(self) -> int:
+        """As long as this number is the same, no version was registered and no ledger grew, whoever writes."""
+        return self._store.newest_execution()
 
     def add_evidence(self, model_id: int, kind: str, key: str, run: str, document: dict[str, Any]) -> Evidence:
         """Keep a document about a version. The same kind, run and key again replaces the document and keeps its id.

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -63,6 +64,7 @@ class LocalBackend:
         self._lock, self._servers = threading.Lock(), dict[str, Server]()
         self._idle = frozenset[str]()
         self._changed: Callable[[], None] = lambda: None
+        self._told: Callable[[ServerRecord], None] = lambda _: None
         self._claim: int | None = None
         self._closing, self._logs = threading.Event(), threading.Thread(target=self._cut_logs, name="logs", daemon=True)
 
@@ -90,6 +92,10 @@ class LocalBackend:
         """Owners whose servers have no traffic: their cores are given out as if they were free. Memory, and the place
         on a GPU, they go on to hold."""
         self._idle = frozenset(owners)
+
+    def on_record(self, told: Callable[[ServerRecord], None]) -> None:
+        """As `on_change`; `told` is given the record of the server that changed, before anyone acts on it."""
+        self._told = told
 
     def check(self, served: ServedModel, option: HardwareOption, warmup: bytes | None = None) -> None:
         """Raise Refused when this machine cannot run the model on that option, whatever its files say."""
@@ -246,7 +252,14 @@ class LocalBackend:
 
     def _server(self, record: ServerRecord) -> Server:
         folder = self._folder / record.id
-        return Server(folder, record, self._installation, self._ports, self._mps, self._limits, lambda: self._changed())
+        changed = partial(self._server_changed, record.id)
+        return Server(folder, record, self._installation, self._ports, self._mps, self._limits, changed)
+
+    def _server_changed(self, replica_id: str) -> None:
+        server = self._servers.get(replica_id)
+        if server is not None:
+            self._told(server.record)
+        self._changed()
 
     def _find(self, replica_id: str) -> Server:
         server = self._servers.get(replica_id)

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -68,7 +69,7 @@ def spawn(
 def identify(pid: int) -> ProcessId | None:
     """The identity of the process that has this pid now, ended or not; None without one."""
     stat = _stat(pid)
-    return None if stat is None else ProcessId(pid, f"{_boot_id()}/{stat[19]}")
+    return None if stat is None else ProcessId(pid, _start(stat))
 
 
 def is_alive(process: ProcessId) -> bool:
@@ -77,7 +78,7 @@ def is_alive(process: ProcessId) -> bool:
     if child is not None and child.poll() is not None:
         return False
     stat = _stat(process.pid)
-    return stat is not None and stat[0] not in "ZX" and identify(process.pid) == process
+    return stat is not None and stat[0] not in "ZX" and _start(stat) == process.started
 
 
 def exit_status(process: ProcessId) -> int | None:
@@ -176,6 +177,11 @@ def _stat(pid: int) -> list[str] | None:
         return None
 
 
+def _start(stat: Sequence[str]) -> str:
+    return f"{_boot_id()}/{stat[19]}"
+
+
+@cache  # fifty servers are looked at ten times a second
 def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 

@@ -15,7 +15,7 @@ from seatrial.registry.entities import ModelVersion, Stage
 from seatrial.registry.rules import Ledger, stages
 
 
-def _manager(request: Request) -> InferenceManager:
+async def _manager(request: Request) -> InferenceManager:
     found: InferenceManager = request.app.state.manager
     return found
 

@@ -13,6 +13,7 @@ from seatrial.manager.deploying import deploy
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import Answer, Body, Environment, Manager, ModelId
 from seatrial.manager.sweep import DRAIN_S
+from seatrial.registry.entities import Stage
 from seatrial.serving.spec import Deployment
 
 router = APIRouter(tags=["deployments"], route_class=GuardedRoute)
@@ -24,8 +25,14 @@ class DeploymentRequest(Body):
     environment: Environment = "local"
 
 
+class ListedDeployment(Deployment):
+    stage: Stage | None = Field(
+        description="Of its version in its environment; null while the registry's store is away and nobody knows it."
+    )
+
+
 class DeploymentList(Answer):
-    deployments: list[Deployment]
+    deployments: list[ListedDeployment]
 
 
 class Draining(Answer):
@@ -34,7 +41,10 @@ class Draining(Answer):
 
 @router.get("/deployments")
 def list_deployments(manager: Manager) -> DeploymentList:
-    return DeploymentList(deployments=manager.deployments.all())
+    found = manager.deployments.all()
+    return DeploymentList(
+        deployments=[ListedDeployment(**dict(one), stage=manager.stage_of(one.spec)) for one in found]
+    )
 
 
 @router.put("/versions/{model_id}/deployment", status_code=202)

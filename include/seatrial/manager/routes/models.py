@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
@@ -112,6 +113,7 @@ def show_ledger(model: ModelName, manager: Manager) -> StageLedger:
 @router.post("/models/{model}/stage-moves", status_code=201)
 def move_stage(model: ModelName, wanted: StageMoveRequest, manager: Manager) -> StageMove:
     """One entry of the ledger. Asking again for the stage that the version has answers its last move."""
+    asked_ms = int(time.time() * 1000)
     expect = wanted.expect_production if "expect_production" in wanted.model_fields_set else ANY
     move = manager.registry.move_stage(
         model,
@@ -123,6 +125,8 @@ def move_stage(model: ModelName, wanted: StageMoveRequest, manager: Manager) -> 
         run=wanted.run,
         why=wanted.why,
     )
+    if move.at_ms >= asked_ms:  # not one that an earlier call wrote
+        manager.rollovers.moved(move, manager.deployments.all())
     manager.news.changed()
     sweep(manager)
     return move
