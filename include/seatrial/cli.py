@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from seatrial import cli_archive, cli_audit, cli_queries, cli_tokens, cli_upkeep
+from seatrial import cli_archive, cli_audit, cli_deployments, cli_queries, cli_tokens, cli_upkeep
 from seatrial import cli_views as views
 from seatrial.cli_common import Answer
 from seatrial.cli_common import api as _api
@@ -28,13 +28,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     try:
         document, lines = arguments.command(arguments)
+        print(json.dumps(document) if arguments.json else "\n".join(lines), flush=True)
     except SeatrialError as error:
         print(f"seatrial: {error}", file=sys.stderr)
         sys.exit(_status(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    try:
-        print(json.dumps(document) if arguments.json else "\n".join(lines), flush=True)
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
 
@@ -137,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--to", metavar="NAME", help="its name among the uploads (default: model name and time)")
     new = _command(commands, "status", status, "manager, models and servers at a glance", "seatrial status pitch")
     new.add_argument("model", nargs="?", help="only this model")
+    cli_deployments.add_to(commands)
     cli_queries.add_to(commands)
     cli_audit.add_to(commands)
     cli_archive.add_to(commands)

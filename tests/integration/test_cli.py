@@ -110,6 +110,52 @@ def test_what_discovery_answers_is_what_the_api_declares(manager: ManagerAPI, se
     assert (version.model_id, len(version.endpoints)) == (served, 1)
 
 
+def test_deployments_show_what_runs_in_a_table_and_each_replica_in_detail(seatrial: Seatrial, served: int) -> None:
+    head, row = seatrial("deployments").stdout.splitlines()
+    assert head.split() == ["version", "stage", "environment", "option", "replicas", "state", "error"]
+    assert row.split() == ["tiny@1", "Production", "local", "cpu-1x1", "1/1", "ready"]
+    (found,) = document(seatrial("deployments", "tiny@1", "--json"))["deployments"]
+    (replica,) = found["replicas"]
+    shown = seatrial("deployments", "tiny@1").stdout
+    facts = (
+        replica["id"],
+        str(replica["pid"]),
+        replica["grpc_address"],
+        replica["metrics_address"],
+        "core_set",
+        "wanted",
+    )
+    assert all(fact in shown for fact in facts)
+    assert f"started_in_s     {replica['started_in_s']:g}" in shown
+
+
+def test_logs_show_the_end_of_a_replicas_log(seatrial: Seatrial, served: int) -> None:
+    (found,) = document(seatrial("deployments", "--json"))["deployments"]
+    replica = found["replicas"][0]["id"]
+    assert "Started GRPCInferenceService" in seatrial("logs", replica).stdout
+    assert len(document(seatrial("logs", replica, "--lines", "3", "--json"))["lines"]) == 3
+
+
+def test_a_followed_log_shows_new_lines_harmlessly_and_ends_with_its_replica(
+    manager: ManagerAPI, served: int, environ: dict[str, str], home: Path
+) -> None:
+    option = {"name": "cpu-1x1", "cores": 1, "threads": 1}
+    trial = manager.start_trial(
+        served=manager.version(served)["served"], option=option, model_id=served, purpose="to be followed", lease_s=60
+    )["id"]
+    wait_until(lambda: manager.trial(trial)["state"] == "ready", Deadline.after(60), "the trial server is ready")
+    command = [sys.executable, "-m", "seatrial.cli", "logs", trial, "--lines", "1", "--follow"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        assert follower.stdout.readline() != ""
+        with (home / "servers" / trial / "server.log").open("a") as log:
+            log.write("\x1b]0;owned\x07\x1b[2Ja model's \u202eown words\n")
+        assert follower.stdout.readline() == "]0;owned[2Ja model's own words\n"
+        manager.stop_trial(trial)
+        out, err = follower.communicate(timeout=60)
+        assert (out, err, follower.returncode) == (f"{trial} is gone\n", "", 0)
+
+
 def test_models_and_show_tell_where_a_version_is_and_what_is_known_of_it(seatrial: Seatrial, served: int) -> None:
     assert document(seatrial("models", "--json"))["models"][0]["name"] == "tiny"
     assert "Production" in seatrial("show", "tiny").stdout
@@ -154,6 +200,11 @@ def test_an_upload_arrives_whole_with_its_marker_and_not_twice(seatrial: Seatria
         (["show", "tiny@x"], 2, "names no version: that is MODEL@NUMBER"),
         (["ledger", "nobody"], 3, "no model 'nobody'"),
         (["status", "nobody"], 3, "no model 'nobody'"),
+        (["deployments", "tiny@7"], 3, "no version 7 of 'tiny'"),
+        (["deployments", "tiny"], 2, "names no version: that is MODEL@NUMBER"),
+        (["logs", "nobody"], 3, "no Inference Server nobody"),
+        (["logs", "nobody", "--lines", "0"], 2, "lines"),
+        (["logs", "nobody", "--follow", "--json"], 2, "leave one of them out"),
         (["infer", "tiny"], 2, "no layer was given"),
         (["infer", "tiny", "x"], 2, "is not LAYER=FILE.npy"),
         (["infer", "tiny", "x=nowhere.npy"], 2, "nowhere.npy: is not a readable .npy file"),

@@ -38,6 +38,10 @@ class RegistryAPI(ManagerAPI):
         query = {"who": who, "why": why, "force": force}
         return self._json("DELETE", f"/models/{quoted(model)}/versions/{version}", params=query)
 
+    def replica_log(self, replica_id: str, lines: int) -> Document:
+        """`lines` holds the last ones that the replica's log has now, oldest first."""
+        return self._json("GET", f"/replicas/{quoted(replica_id)}/log", params={"lines": lines})
+
     def collect_garbage(self, *, dry_run: bool) -> Document:
         query = {"dry_run": dry_run}
         return self._json("POST", "/artifacts/garbage-collections", params=query, timeout=LONG_S)
