@@ -67,6 +67,7 @@ def roll_back(
         run=author.run,
         why=f"rollback: {author.why}",
     )
+    manager.rollovers.moved(move, manager.deployments.all())
     manager.news.changed()
     keep_pushed(manager, policy, version.model_id, author.run)
     log.info("%s is back at @%d in %s, from @%s: %s", model, version.version, environment, production, author.why)
