@@ -38,8 +38,8 @@ class Settings:
     outstanding_s      SEATRIAL_OUTSTANDING_S   seconds that the last requests of a replaced server may take; default 30
     keep_warm_s        SEATRIAL_KEEP_WARM_S     seconds for which the servers of the version before stay ready after a
                                                 promotion, so that a rollback starts nothing; default 900: the watch
-                                                and ten minutes for a person. Idle, they cost memory and no CPU; 0
-                                                stops them as soon as they have drained
+                                                and ten minutes for a person. They cost memory, and CPU for the request
+                                                in 5 s that shows that they answer; 0 stops them once they have drained
     watch_s            SEATRIAL_WATCH_S         seconds after a promotion in which errors and latency are held against
                                                 what validation promised, a breach rolls back; default 300: five
                                                 windows of Triton's latency summary; 0 watches nothing
