@@ -14,7 +14,7 @@ SOURCES := include operators dags plugins quickstart benchmarks tests
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: setup $(EXAMPLES)/.ready ## the whole job on this machine, live; ONCE=1 ends by itself; state in .seatrial/

@@ -64,7 +64,7 @@ class Watch:
 
     def _look_at(self, deployment: Deployment) -> None:
         spec = deployment.spec
-        entry = promotion(self._manager.registry.ledger(spec.served.name), spec.environment)
+        entry = promotion(self._manager.ledgers.of(spec.served.name), spec.environment)
         if entry is None or entry.version != spec.served.version:
             return
         key = (spec.served.name, spec.environment)
