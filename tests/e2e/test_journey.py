@@ -164,7 +164,7 @@ def test_an_option_that_this_machine_lacks_is_skipped_with_the_reason(
     tasks = platform.airflow.tasks("model_version", first["dag_run_id"])
     measured = {t["rendered_map_index"]: t for t in tasks if t["task_id"] == "profile_hardware"}
     assert {name: task["state"] for name, task in measured.items()} == {"cpu-1x1": "success", "t4-half": "skipped"}
-    assert "t4-half: no GPU on this machine: NVML" in platform.log_of(first, measured["t4-half"])
+    assert "t4-half: needs T4, this machine has no GPU: NVML" in platform.log_of(first, measured["t4-half"])
 
 
 def test_production_is_measured_again_and_its_policy_follows(platform: Platform, first: dict[str, Any]) -> None:

@@ -43,13 +43,13 @@ def pick_gpu(
     fitting = [gpu for gpu in gpus if _is_named(option, gpu)]
     if not fitting:
         have = ", ".join(f"{gpu.model} ({gpu.uuid})" for gpu in gpus) or f"no GPU: {no_gpu_reason}"
-        raise Refused(f"{option.name} needs {option.gpu_uuid or option.gpu or 'a GPU'}, this machine has {have}")
+        raise Refused(f"needs {option.gpu_uuid or option.gpu or 'a GPU'}, this machine has {have}")
     held = list(taken)
     roomy = [gpu for gpu in fitting if (option.gpu_memory_mib or 0) <= _free_mib(gpu, held)]
     if not roomy:
         free = max(_free_mib(gpu, held) for gpu in fitting)
         raise Refused(
-            f"{option.name} needs {option.gpu_memory_mib} MiB of GPU memory, {free} MiB are not promised to others",
+            f"needs {option.gpu_memory_mib} MiB of GPU memory, {free} MiB are not promised to others",
             limit=free,
         )
     best = min(roomy, key=lambda gpu: (sum(place.load for place in held if place.uuid == gpu.uuid), gpu.index))
