@@ -18,7 +18,7 @@ from seatrial.client.transport import EncodedRequest, GrpcTransport
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
 from seatrial.serving.local import LocalBackend
-from seatrial.serving.record import LOG
+from seatrial.serving.server_log import LOG
 from seatrial.serving.spec import Replica
 from seatrial.waiting import Deadline, wait_until
 
