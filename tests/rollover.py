@@ -57,7 +57,7 @@ def slow_onnx(path: Path, scale: float = 2.0) -> Path:
     import onnx
     from onnx import TensorProto, helper
 
-    axes, size = ["batch", TINY_WIDTH], 192
+    axes, size = ["batch", TINY_WIDTH], 320
     square = helper.make_tensor_value_info("m_in", TensorProto.FLOAT, [size, size])
     body = helper.make_graph(
         [
