@@ -46,10 +46,6 @@ class Gpus:
     driver: str = ""
     reason: str = ""
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        return tuple(gpu.model for gpu in self.found)
-
 
 @dataclass(frozen=True)
 class GpuReading:
