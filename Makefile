@@ -64,6 +64,10 @@ bench-artifacts: .venv-manager/.ready $(HDFS_JARS)/.ready ## the artifact store 
 bench-runtime: .venv-manager/.ready $(EXAMPLES)/.ready ## the python runtime against the bare session, start and memory of a replica (3 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.runtime --examples "$(CURDIR)/$(EXAMPLES)"
 
+.PHONY: bench-capacity
+bench-capacity: .venv-manager/.ready $(EXAMPLES)/.ready ## the capacity search again and again, long levels around its answer (15 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.capacity --examples "$(CURDIR)/$(EXAMPLES)"
+
 .PHONY: bench-rollover
 bench-rollover: .venv-manager/.ready $(EXAMPLES)/.ready ## 20 promotions and rollbacks under steady load: failed calls, p99, seconds (5 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.rollover --examples "$(CURDIR)/$(EXAMPLES)"

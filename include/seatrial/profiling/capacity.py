@@ -1,4 +1,4 @@
-"""How much load one replica carries: idle, saturation, model, verification, fallback. Source: methods, section 1."""
+"""How much load one replica carries: idle, saturation, then levels of Poisson load. Source: methods, section 1."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from seatrial.profiling.cell import Capacity, Level, Objective
 from seatrial.profiling.cpu_gauges import Usage, watch
 from seatrial.profiling.gpu_gauges import GpuUse, watch_gpu
 from seatrial.profiling.load import LoadResult, closed_loop, open_loop
-from seatrial.profiling.queue_model import highest_rate
+from seatrial.profiling.queue_model import service_times
+from seatrial.profiling.search import Search
 
 Progress = Callable[[str], None]
 
 IDLE_S = 1.0
-SATURATION_S = 2.5
-VERIFY_S = (4.0, 20.0)  # shortest and longest verification
-NEXT_TO = 1.06  # the live search stops when high/low is at most this
-LOWEST = 0.2  # the live search goes down to this share of the rate that it starts below
+SATURATION_S = 5.0  # each answer is a service time that the model knows
+LEVEL_S = (4.0, 16.0)  # shortest and longest level
+HIGHER = 1.1  # upper end of the interval above the answer where no level failed
 
 
 @dataclass
@@ -55,59 +55,44 @@ class Bench:
 
 
 def measure_capacity(bench: Bench) -> Capacity:
-    """Typically 10 s. Raises ServerFailed when the server fails requests while idle or under a closed loop."""
+    """Typically 25 s. Raises ServerFailed when the server fails requests while idle or under a closed loop."""
     began = time.monotonic()
     idle = _closed(bench, concurrency=1, seconds=IDLE_S, least=30)
     idle_ms = idle.percentile_ms(50)
     bench.progress(f"idle: p50 {idle_ms:.1f} ms")
     if idle_ms > bench.objective.latency_ms:
         bench.notes.append(f"idle p50 {idle_ms:.1f} ms is above the objective {bench.objective.latency_ms:g} ms")
-        return _result(bench, "infeasible", idle.rate, 0.0, 0.0, idle, idle_ms, began)
+        search = Search(idle.rate, bench.instances, bench.limit_s, bench.objective.percentile)
+        return _result(bench, "infeasible", search, idle, idle_ms, began)
     full = _closed(bench, concurrency=max(4, 3 * bench.instances * bench.max_batch), seconds=SATURATION_S, least=40)
-    mu = full.rate
-    bench.progress(f"saturation: {mu:.1f} requests/s")
-    predicted = highest_rate(_service_s(idle, mu, bench.instances), bench.instances, bench.limit_s, *_percentile(bench))
-    if predicted > 0:
-        verified = _repeated(bench, 0.95 * predicted)
-        if _holds(bench, verified):
-            bench.progress(f"verified {verified.rate:.1f} requests/s: p99 {verified.percentile_ms(99):.1f} ms")
-            _note_chance(bench, verified)
-            return _result(bench, "model", mu, predicted, 0.95 * predicted, verified, idle_ms, began)
-        bench.notes.append(
-            f"the queue model promised {predicted:.1f} requests/s, but at 95 % of it "
-            f"{verified.late_share(bench.limit_s):.1%} were late"
-        )
-        return _search(bench, mu, idle_ms, idle, began, high=0.95 * predicted, first=0.8 * predicted)
-    return _search(bench, mu, idle_ms, idle, began, high=0.95 * mu, first=0.6 * mu)
+    bench.progress(f"saturation: {full.rate:.1f} requests/s")
+    search = Search(full.rate, bench.instances, bench.limit_s, bench.objective.percentile)
+    search.learn(service_times(idle.sent_s, idle.latency_s, 1) + _services(bench, full))
+    best = idle
+    while search.method is None:
+        rate = search.next_rate()
+        found = _level(bench, search, rate)
+        held = _holds(bench, found)
+        search.decide(rate, held=held)
+        best = found if held and rate == search.low else best
+    if search.method == "infeasible":
+        bench.notes.append(f"no level down to {search.high:.1f} requests/s kept the objective")
+    else:
+        bench.progress(f"verified {best.rate:.1f} requests/s: p99 {best.percentile_ms(99):.1f} ms")
+        _note_chance(bench, best)
+    return _result(bench, search.method, search, best, idle_ms, began)
 
 
-def _search(
-    bench: Bench, mu: float, idle_ms: float, idle: LoadResult, began: float, *, high: float, first: float
-) -> Capacity:
-    """Live search below `high`, a rate known or taken to fail."""
-    low, best, candidate = 0.0, idle, first
-    lowest = LOWEST * high
-    while high / max(low, lowest) > NEXT_TO:
-        found = _repeated(bench, candidate)
-        if _holds(bench, found):
-            low, best = candidate, found
-        else:
-            high = candidate
-        candidate = (low + high) / 2 if low else max(lowest, 0.75 * high)
-    if low == 0.0:
-        bench.notes.append(f"no level down to {high:.1f} requests/s kept the objective")
-        return _result(bench, "infeasible", mu, 0.0, 0.0, best, idle_ms, began)
-    _note_chance(bench, best)
-    return _result(bench, "live", mu, low, low, best, idle_ms, began, high=high)
-
-
-def _repeated(bench: Bench, rate: float) -> LoadResult:
-    """One level; when it fails, it goes on for as long again before that is believed: other work comes in bursts."""
+def _level(bench: Bench, search: Search, rate: float) -> LoadResult:
+    """One level, which the search learns from. When it fails and the queue model, knowing it, still says that it should
+    not, it goes on for as long again before that is believed: other work comes in bursts."""
     found = _open(bench, rate)
-    if _holds(bench, found):
+    search.learn(_services(bench, found))
+    if _holds(bench, found) or found.aborted or found.failed or search.predicted < rate:
         return found
     again = _open(bench, rate)
-    return again if found.aborted or found.failed else found.then(again)
+    search.learn(_services(bench, again))
+    return again if again.aborted or again.failed else found.then(again)
 
 
 def _holds(bench: Bench, found: LoadResult) -> bool:
@@ -124,18 +109,8 @@ def _note_chance(bench: Bench, found: LoadResult) -> None:
         )
 
 
-def _service_s(idle: LoadResult, mu: float, instances: int) -> Sequence[float]:
-    """Idle latencies scaled to the service time at saturation: the shape from idle, the size from mu.
-
-    Triton's own share of the idle latency is in both, so the model errs on the side of caution.
-    """
-    trimmed = idle.latency_s[idle.latency_s <= np.percentile(idle.latency_s, 99)]
-    scaled = trimmed * (instances / mu / float(np.mean(trimmed)))
-    return [float(value) for value in scaled]
-
-
-def _percentile(bench: Bench) -> tuple[float]:
-    return (bench.objective.percentile,)
+def _services(bench: Bench, found: LoadResult) -> list[float]:
+    return service_times(found.sent_s, found.latency_s, bench.instances)
 
 
 def _closed(bench: Bench, *, concurrency: int, seconds: float, least: int) -> LoadResult:
@@ -148,7 +123,7 @@ def _closed(bench: Bench, *, concurrency: int, seconds: float, least: int) -> Lo
 
 
 def _open(bench: Bench, rate: float) -> LoadResult:
-    shortest, longest = VERIFY_S
+    shortest, longest = LEVEL_S
     seconds = min(max(shortest, 300 / rate, 20 * bench.limit_s), longest)
     bound = int(3 * rate * bench.limit_s) + 5 * bench.instances * bench.max_batch + 20
     bench.seed += 1
@@ -183,25 +158,15 @@ def _keep(bench: Bench, found: LoadResult, usage: Usage, gpu: GpuUse) -> None:
     )
 
 
-def _result(
-    bench: Bench,
-    method: str,
-    mu: float,
-    lambda_max: float,
-    low: float,
-    at: LoadResult,
-    idle_ms: float,
-    began: float,
-    high: float | None = None,
-) -> Capacity:
+def _result(bench: Bench, method: str, search: Search, at: LoadResult, idle_ms: float, began: float) -> Capacity:
     return Capacity.model_validate(
         {
             "feasible": method != "infeasible",
             "method": method,
-            "mu": round(mu, 2),
-            "lambda_max": round(lambda_max, 2),
-            "lambda_low": round(low, 2),
-            "lambda_high": round(high or lambda_max * 1.05, 2),
+            "mu": round(search.mu, 2),
+            "lambda_max": round(search.answer, 2),
+            "lambda_low": round(search.low, 2),
+            "lambda_high": round(min(search.high, HIGHER * search.answer), 2),
             "verified_at": round(at.rate, 2),
             "p50_ms": round(at.percentile_ms(50), 3),
             "p95_ms": round(at.percentile_ms(95), 3),

@@ -36,8 +36,8 @@ class Capacity(BaseModel):
     """How much load one replica carries; rates in requests per second.
 
     `mu` is the saturation throughput, `lambda_max` the highest open-loop rate within the objective with its interval
-    [`lambda_low`, `lambda_high`]. Latencies are those measured at `verified_at`. `method`: model = queue model
-    verified by load, live = bisection by load, infeasible = even one request at a time is too slow.
+    [`lambda_low`, `lambda_high`]. Latencies are those measured at `verified_at`. `method`: model = queue model and
+    load agree, live = bisection by load, infeasible = even one request at a time is too slow.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

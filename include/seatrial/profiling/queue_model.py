@@ -1,6 +1,8 @@
-"""What a server with known service times does under Poisson load (pure). Source: methods, capacity of one cell.
+"""What a server with known service times does under Poisson load, and which they were (pure). Source: methods, capacity
+of one cell.
 
-First in, first out; `instances` workers; each request takes one service time, drawn from those that were observed.
+First in, first out; `instances` workers; each request takes one service time, drawn from those that were observed. They
+are drawn in blocks of neighbours, since slow ones come in bursts.
 """
 
 from __future__ import annotations
@@ -12,14 +14,31 @@ import numpy as np
 
 from seatrial.tensors import Array
 
+BLOCK = 8  # observed service times that stay together; as many as one pause of the machine slows
 REQUESTS = 20_000  # 200 late ones at p99: their share is known to about 7 %, lambda to well under 1 %
+
+
+def service_times(sent_s: Array, latency_s: Array, instances: int) -> list[float]:
+    """Seconds that each request was worked on, in the order of sending: without its wait for the requests before it.
+
+    `sent_s` and `latency_s`: send moment and latency of each request, in any order. The inverse of `latencies`: a
+    request begins when one of the workers has finished what was sent before. What the machine, the network and the
+    generator add to a request that did not wait counts as its service time.
+    """
+    free, services = [0.0] * instances, []
+    for index in np.argsort(sent_s, kind="stable"):
+        sent, done = float(sent_s[index]), float(sent_s[index] + latency_s[index])
+        start = max(sent, heapq.heappop(free))
+        services.append(max(0.0, done - start))
+        heapq.heappush(free, max(start, done))
+    return services
 
 
 def latencies(rate: float, service_s: Sequence[float], instances: int, *, requests: int, seed: int) -> Array:
     """Simulated latencies in seconds at `rate` requests/s. Same seed, same arrivals at every rate, only closer."""
     random = np.random.default_rng(seed)
     arrivals = np.cumsum(random.exponential(1.0, requests)) / rate
-    services = random.choice(np.asarray(service_s, dtype=np.float64), requests)
+    services = _in_blocks(random, np.asarray(service_s, dtype=np.float64), requests)
     if instances == 1:
         return _one_worker(arrivals, services)
     free = [0.0] * instances
@@ -55,6 +74,13 @@ def highest_rate(
         late = late_share(middle, service_s, instances, limit_s, seed=seed)
         low, high = (middle, high) if late <= allowed else (low, middle)
     return low
+
+
+def _in_blocks(random: np.random.Generator, observed: Array, requests: int) -> Array:
+    """Circular block bootstrap: blocks of neighbours from anywhere in `observed`, each as likely as any other."""
+    starts = random.integers(0, len(observed), -(-requests // BLOCK))
+    drawn: Array = observed[(starts[:, None] + np.arange(BLOCK)) % len(observed)].ravel()[:requests]
+    return drawn
 
 
 def _one_worker(arrivals: Array, services: Array) -> Array:

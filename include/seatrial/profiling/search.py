@@ -1,0 +1,69 @@
+"""Which rate to try next, and when the answer is known (pure). Source: methods, section 1.
+
+The queue model proposes: it is fitted to the service times of everything measured so far, and a level at 95 % of its
+answer is measured. Levels decide: the answer lies between the highest rate that kept the objective and the lowest that
+did not. Each level also makes the model better, so that two or three of them are enough where bisection needs eight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from seatrial.profiling.queue_model import highest_rate
+
+CAUTION = 0.95  # share of the model's answer that is measured
+AGREES = 1.05  # a level that kept the objective this close below that share settles the answer
+NEXT_TO = 1.06  # so does a level that did not keep it this close above one that did
+LOWEST = 0.1  # share of mu below which no rate is tried: nobody would pay for such a replica
+
+
+@dataclass
+class Search:
+    """`mu`: saturation throughput in requests/s; `limit_s`, `percentile`: the objective. `low`: the highest rate that
+    kept it (0: none yet); `high`: the lowest that did not, at first mu, where a queue never ends."""
+
+    mu: float
+    instances: int
+    limit_s: float
+    percentile: float
+    services_s: list[float] = field(default_factory=list)
+    low: float = 0.0
+    high: float = field(init=False)
+    predicted: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self.high = self.mu
+
+    def learn(self, services_s: Sequence[float]) -> None:
+        """Fit the model to these service times too."""
+        self.services_s.extend(services_s)
+        self.predicted = highest_rate(self.services_s, self.instances, self.limit_s, self.percentile)
+
+    def decide(self, rate: float, *, held: bool) -> None:
+        if held:
+            self.low = max(self.low, rate)
+        else:
+            self.high = min(self.high, rate)
+
+    @property
+    def method(self) -> Literal["model", "live", "infeasible"] | None:
+        """Who gave the answer; None while there is none."""
+        if not self.low:
+            return "infeasible" if self.high <= LOWEST * self.mu else None
+        if CAUTION * self.predicted <= AGREES * self.low:
+            return "model"
+        return "live" if self.high <= NEXT_TO * self.low else None
+
+    @property
+    def answer(self) -> float:
+        """The highest rate that keeps the objective, requests/s: the model's where a level agrees with it."""
+        return max(self.low, min(self.predicted, self.high)) if self.method == "model" else self.low
+
+    def next_rate(self) -> float:
+        """What the model proposes, where that lies well between what is known; else the middle."""
+        proposed = CAUTION * self.predicted
+        if 1.02 * self.low < proposed < 0.98 * self.high and proposed > LOWEST * self.mu:
+            return proposed
+        return (self.low + self.high) / 2 if self.low else max(LOWEST * self.mu, 0.7 * self.high)

@@ -1,0 +1,93 @@
+"""The capacity search against servers that are known, on simulated levels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seatrial.profiling.queue_model import latencies, service_times
+from seatrial.profiling.search import AGREES, CAUTION, LOWEST, NEXT_TO, Search
+
+LIMIT_S, ALLOWED = 0.15, 0.01
+
+
+def _simulated(services_s: list[float], rate: float, seed: int, requests: int = 250) -> tuple[list[float], bool]:
+    """Service times and verdict of one level of a server with one instance."""
+    arrivals = np.cumsum(np.random.default_rng(seed).exponential(1.0, requests)) / rate
+    found = latencies(rate, services_s, 1, requests=requests, seed=seed)
+    return service_times(arrivals, found, 1), float(np.mean(found > LIMIT_S)) <= 1.5 * ALLOWED
+
+
+def _run(services_s: list[float], seed: int) -> tuple[Search, int]:
+    search = Search(1 / float(np.mean(services_s)), 1, LIMIT_S, 100 * (1 - ALLOWED))
+    search.learn(list(np.random.default_rng(seed).choice(services_s, 130)))
+    levels = 0
+    while search.method is None:
+        rate = search.next_rate()
+        seen, held = _simulated(services_s, rate, seed + 1000 * levels)
+        search.learn(seen)
+        search.decide(rate, held=held)
+        levels += 1
+    return search, levels
+
+
+def test_a_steady_server_is_known_within_a_tenth_after_two_levels() -> None:
+    services = list(0.038 * np.random.default_rng(1).lognormal(0, 0.12, 20_000))
+    known = Search(1 / float(np.mean(services)), 1, LIMIT_S, 99)
+    known.learn(services)
+    runs = [_run(services, seed) for seed in range(20)]
+    answers = np.array([search.answer for search, _ in runs]) / known.predicted
+    assert np.mean(np.abs(answers - 1) < 0.1) >= 0.9
+    assert np.median([levels for _, levels in runs]) <= 2
+
+
+def test_a_server_that_pauses_now_and_then_is_known_too() -> None:
+    random = np.random.default_rng(2)
+    services = 0.038 * random.lognormal(0, 0.12, 20_000)
+    services[random.random(20_000) < 0.02] += 0.05
+    known = Search(1 / float(np.mean(services)), 1, LIMIT_S, 99)
+    known.learn(list(services))
+    answers = [_run(list(services), seed)[0].answer / known.predicted for seed in range(20)]
+    assert 0.9 < np.median(answers) < 1.1
+    assert np.mean(np.abs(np.array(answers) - 1) < 0.25) >= 0.9
+
+
+def test_levels_decide_against_a_model_that_promises_too_much() -> None:
+    search = Search(100.0, 1, LIMIT_S, 99)
+    search.learn([0.01] * 100)
+    assert search.predicted > 80
+    while search.method is None:
+        rate = search.next_rate()
+        search.decide(rate, held=rate < 40)
+    assert search.method == "live"
+    assert 40 / NEXT_TO <= search.answer < 40
+
+
+def test_a_server_that_never_keeps_the_objective_is_infeasible_after_a_few_levels() -> None:
+    search = Search(100.0, 1, LIMIT_S, 99)
+    search.learn([0.2] * 100)
+    tried = []
+    while search.method is None:
+        tried.append(search.next_rate())
+        search.decide(tried[-1], held=False)
+    assert search.method == "infeasible"
+    assert search.answer == 0
+    assert min(tried) == pytest.approx(LOWEST * 100)
+    assert len(tried) <= 8
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(1, 1000), st.floats(0.0, 1.2), st.floats(0.05, 1.0))
+def test_every_search_ends_between_what_held_and_what_did_not(mu: float, promised: float, true: float) -> None:
+    search = Search(mu, 1, LIMIT_S, 99)
+    search.predicted = promised * mu
+    for _ in range(40):
+        if search.method is not None:
+            break
+        rate = search.next_rate()
+        assert search.low < rate < search.high
+        search.decide(rate, held=rate <= true * mu)
+    assert search.method is not None
+    assert search.low <= search.answer <= max(search.low * AGREES / CAUTION, search.low)
