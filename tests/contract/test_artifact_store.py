@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from seatrial.errors import NotFound, Refused, SeatrialError, UploadRefused
-from seatrial.storage.artifacts import ArtifactStore, tree_digest
+from seatrial.storage.artifacts import ArtifactStore
 from seatrial.storage.garbage import GRACE_S, collect
+from seatrial.storage.listings import tree_digest
 from seatrial.storage.local import WRITING, digest_file
 from seatrial.storage.location import open_storage
 from seatrial.storage.port import Storage
@@ -104,6 +105,72 @@ def test_a_damaged_file_is_never_given_out(place: Place, store: ArtifactStore, t
     with pytest.raises(SeatrialError, match="is damaged"):
         store.copy_to(files, tmp_path / "copy")
     assert list((tmp_path / "copy").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"on", b"onf", b"one "])
+def test_what_was_found_damaged_by_a_reader_is_repaired_by_the_next_put(
+    place: Place, store: ArtifactStore, tmp_path: Path, damage: bytes
+) -> None:
+    files = upload(tmp_path / "1", a="one", b="two")
+    tree = store.put(tmp_path / "1", files)
+    place.overwrite(blob(files["a"]), damage)
+    for _ in range(2):  # also once it is moved away
+        with pytest.raises(SeatrialError, match="is damaged; registering the same upload again repairs it") as caught:
+            store.read(tree, "a")
+        assert not isinstance(caught.value, NotFound)
+    assert another(place).put(tmp_path / "1", files) == tree
+    assert whole(store, tree, files)
+    [left] = [one for one in store.stored() if one.kind == "damaged"]
+    assert place.bytes_of(left.name) == damage
+    place.age(OLD_S)
+    [gone] = collect(store, lambda: frozenset({tree}), dry_run=False)
+    assert "found damaged" in gone.reason
+    assert place.names("damaged") == []
+    assert whole(store, tree, files)
+
+
+@pytest.mark.parametrize("damage", [b"", b"on", b"one "])
+def test_a_file_of_another_size_is_repaired_by_a_put_though_nobody_has_read_it_since(
+    place: Place, store: ArtifactStore, tmp_path: Path, damage: bytes
+) -> None:
+    files = upload(tmp_path / "1", a="one")
+    tree = store.put(tmp_path / "1", files)
+    place.overwrite(blob(files["a"]), damage)
+    store.put(tmp_path / "1", files)
+    assert whole(store, tree, files)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"a": 1}'])
+def test_a_damaged_listing_is_repaired_by_the_next_put(
+    place: Place, store: ArtifactStore, tmp_path: Path, damage: bytes
+) -> None:
+    files = upload(tmp_path / "1", a="one")
+    tree = store.put(tmp_path / "1", files)
+    place.overwrite(f"trees/{tree}.json", damage)
+    store.put(tmp_path / "1", files)
+    assert whole(store, tree, files)
+
+
+def test_what_is_kept_whole_stays_though_the_upload_has_other_bytes_by_now(
+    place: Place, store: ArtifactStore, tmp_path: Path
+) -> None:
+    files = upload(tmp_path / "1", a="one")
+    tree = store.put(tmp_path / "1", files)
+    upload(tmp_path / "1", a="longer")
+    assert store.put(tmp_path / "1", files) == tree
+    assert whole(store, tree, files)
+
+
+def test_the_head_of_a_file_is_of_a_file_that_was_verified_to_its_end(
+    place: Place, store: ArtifactStore, tmp_path: Path
+) -> None:
+    files = upload(tmp_path / "1", a="one two")
+    store.put(tmp_path / "1", files)
+    for most, head in ((0, b""), (3, b"one"), (7, b"one two"), (99, b"one two")):
+        assert store.head("a", files["a"], most) == head
+    place.overwrite(blob(files["a"]), b"one too")
+    with pytest.raises(SeatrialError, match="is damaged"):
+        store.head("a", files["a"], 3)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"a": 1}', b'{"a": "' + b"0" * 64 + b'"}'])

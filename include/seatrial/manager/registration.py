@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seatrial.formats.agreement import check_manifest, check_report
 from seatrial.formats.report import CheckReport
-from seatrial.uploads.manifest import MANIFEST, read_manifest
+from seatrial.uploads.manifest import MANIFEST, manifest_of
+from seatrial.uploads.yaml_guard import LONGEST_FILE
 
 if TYPE_CHECKING:
     from seatrial.manager.composition import InferenceManager
@@ -29,7 +29,5 @@ def keep_upload(manager: InferenceManager, model: str, folder: Path, report: Che
     """
     check_report(report, model)
     tree = manager.artifacts.put(folder, report.files)
-    with tempfile.TemporaryDirectory(dir=manager.settings.home / "manager") as copy:  # of any size: never in memory
-        manager.artifacts.copy_to({MANIFEST: report.files[MANIFEST]}, Path(copy))
-        check_manifest(report, read_manifest(Path(copy)))
+    check_manifest(report, manifest_of(manager.artifacts.head(MANIFEST, report.files[MANIFEST], LONGEST_FILE + 1)))
     return tree

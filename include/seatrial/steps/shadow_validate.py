@@ -14,8 +14,8 @@ from seatrial.shadow.replay import Replay, Request, Side
 from seatrial.shadow.report import ShadowReport
 from seatrial.steps.requests import captures_of, samples_of
 from seatrial.steps.run import Run
-from seatrial.storage.artifacts import copy_verified
 from seatrial.storage.local import atomic_write
+from seatrial.storage.sources import copy_verified
 from seatrial.waiting import wait_until
 
 CAPTURES = 200  # as many as a verdict needs at least, unless its limits ask for more

@@ -5,46 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain, UploadRefused, WrongBytes
 from seatrial.storage.garbage import Kind, StoredFile
-from seatrial.storage.local import WRITING, atomic_file, digest_stream
-from seatrial.storage.paths import open_beneath, path_flaw
-from seatrial.storage.port import Entry, Storage
-from seatrial.storage.renewal import RenewedFiles
+from seatrial.storage.listings import DIGEST, check_listing, tree_digest
+from seatrial.storage.local import WRITING, atomic_file
+from seatrial.storage.port import Entry, Nowhere, Storage
+from seatrial.storage.renewal import DAMAGED, RenewedFiles
+from seatrial.storage.sources import CHANGED, open_source, size_of
 
-DIGEST = re.compile(r"[0-9a-f]{64}")
-CHANGED = "changed while it was being checked"
+log = logging.getLogger(__name__)
+
 AT_ONCE = 8  # HDFS takes some 60 ms for a file, however small
-
-
-def tree_digest(files: Mapping[str, str]) -> str:
-    """One SHA-256 digest for a whole folder: that of its listing `<digest>  <path>\\n`, ordered by path.
-
-    The same as `sha256sum` of the output of `sha256sum` over the files, named relative to the folder in byte order.
-    """
-    listing = "".join(f"{files[path]}  {path}\n" for path in sorted(files))
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def copy_verified(source: Path, sha256: str, target: Path) -> None:
-    """Copy a file and make sure that the copy has the digest `sha256`; `target` appears whole or not at all.
-
-    Raises UploadRefused when the source is gone, is no regular file, or has other bytes than `sha256` says, and
-    TryAgain when the copy cannot be written (no space, no right).
-    """
-    try:
-        with _source(source.parent, source.name, sha256) as original, atomic_file(target) as copy:
-            if digest_stream(original, copy) != sha256:
-                raise UploadRefused(CHANGED, file=source.name, limit=f"SHA-256 {sha256}")
-    except OSError as error:
-        raise TryAgain(f"{source.name} could not be copied to {target.parent}: {error}", file=source.name) from error
 
 
 class ArtifactStore:
@@ -61,18 +39,20 @@ class ArtifactStore:
     def put(self, folder: Path, files: Mapping[str, str]) -> str:
         """Keep the files of `folder` that `files` names (path → digest) and return the tree digest. Safe to repeat.
 
-        Bytes that the store has already are not read again, so a repeated call succeeds without the folder. Raises
+        Bytes that the store has already are not read again, so a repeated call succeeds without the folder; ones of the
+        wrong length and ones that a reader found damaged are written anew. Raises
         UploadRefused when a file's bytes are not the ones that `files` says, Refused for a listing that is not one.
         """
-        _check_listing(files)
+        check_listing(files)
         digest = tree_digest(files)
         while missing := {
-            path: sha256 for path, sha256 in sorted(files.items()) if not self._files.renew(_blob(sha256))
+            path: sha256 for path, sha256 in sorted(files.items()) if not self._has(folder, path, sha256)
         }:
             _at_once(lambda path, sha256: self._keep(folder, path, sha256), missing)
-        if not self._files.renew(_tree(digest)):
-            listing = json.dumps(dict(sorted(files.items()))).encode()
-            self._storage.write(_tree(digest), io.BytesIO(listing), hashlib.sha256(listing).hexdigest())
+        listing = json.dumps(dict(sorted(files.items()))).encode()
+        listed = hashlib.sha256(listing).hexdigest()
+        if not self._files.renew(_tree(digest)) or not self._is_whole(_tree(digest), listed):
+            self._storage.write(_tree(digest), io.BytesIO(listing), listed)
         return digest
 
     def files(self, tree: str) -> dict[str, str]:
@@ -96,7 +76,7 @@ class ArtifactStore:
         Raises NotFound for a digest that the store lacks, SeatrialError when a kept file is damaged, TryAgain when the
         copy cannot be written (no space, no right).
         """
-        _check_listing(files)
+        check_listing(files)
         _at_once(lambda path, sha256: self._copy(path, sha256, folder), files)
 
     def read(self, tree: str, path: str) -> bytes:
@@ -108,10 +88,18 @@ class ArtifactStore:
         self._read_file(path, sha256, data)
         return data.getvalue()
 
+    def head(self, path: str, sha256: str, most: int) -> bytes:
+        """The first `most` bytes of a kept file; all of it was verified. `path` is its name in errors. As `read`."""
+        data = _Head(most)
+        self._read_file(path, sha256, data)
+        return data.getvalue()
+
     def stored(self) -> list[StoredFile]:
         """Every file of the store; ones that are no part of it are left out."""
         shards = [f"blobs/{shard.name}" for shard in self._storage.entries("blobs") if shard.is_folder]
-        found = [_stored(folder, entry) for folder in ("trees", *shards) for entry in self._storage.entries(folder)]
+        found = [
+            _stored(folder, entry) for folder in ("trees", DAMAGED, *shards) for entry in self._storage.entries(folder)
+        ]
         return [one for one in found if one is not None]
 
     def remove(self, kind: Kind, name: str, older_than_s: float) -> bool:
@@ -122,8 +110,23 @@ class ArtifactStore:
         """Put back what a collection that died, or works at this moment, has taken aside."""
         self._files.put_all_back()
 
+    def _has(self, folder: Path, path: str, sha256: str) -> bool:
+        """Whether these bytes are kept from now on. They are read only when their number is not the upload's."""
+        if not self._files.renew(_blob(sha256)):
+            return False
+        kept, wanted = self._storage.look(_blob(sha256)), size_of(folder, path)
+        if kept is not None and wanted in (kept.bytes, None):
+            return True
+        return self._is_whole(_blob(sha256), sha256)
+
+    def _is_whole(self, path: str, sha256: str) -> bool:
+        try:
+            return self._files.read(path, Nowhere()) == sha256
+        except NotFound:
+            return False
+
     def _keep(self, folder: Path, path: str, sha256: str) -> None:
-        with _source(folder, path, sha256) as source:
+        with open_source(folder, path, sha256) as source:
             try:
                 self._storage.write(_blob(sha256), source, sha256)
             except WrongBytes as error:
@@ -137,12 +140,33 @@ class ArtifactStore:
             raise TryAgain(f"{path} could not be copied to {folder}: {error}", file=path) from error
 
     def _read_file(self, path: str, sha256: str, into: BinaryIO) -> None:
+        """A damaged file is moved away, so that the next put of its bytes, of the same upload again, repairs it."""
+        damaged = SeatrialError(
+            f"the artifact store's file {sha256} ({path}) is damaged; registering the same upload again repairs it",
+            file=path,
+        )
         try:
             found = self._files.read(_blob(sha256), into)
         except NotFound as error:
+            if self._files.was_damaged(_blob(sha256)):
+                raise damaged from error
             raise NotFound(f"the artifact store has no file {sha256} ({path})", file=path) from error
         if found != sha256:
-            raise SeatrialError(f"the artifact store's file {sha256} ({path}) is damaged", file=path)
+            if self._files.set_damaged_aside(_blob(sha256), sha256):
+                log.error("%s; it was moved to %s/", damaged, DAMAGED)
+            raise damaged
+
+
+class _Head(io.BytesIO):
+    """Keeps its first `most` bytes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def write(self, data: Any, /) -> int:
+        super().write(data[: self._most - self.tell()])
+        return len(data)
 
 
 def _at_once(act: Callable[[str, str], None], files: Mapping[str, str]) -> None:
@@ -161,11 +185,13 @@ def _tree(digest: str) -> str:
     return f"trees/{digest}.json"
 
 
-PLACES: Mapping[Kind, Callable[[str], str]] = {"file": _blob, "tree": _tree, "temporary": str}
-"""The path of a file of each kind; a temporary one is named by its path."""
+PLACES: Mapping[Kind, Callable[[str], str]] = {"file": _blob, "tree": _tree, "temporary": str, "damaged": str}
+"""The path of a file of each kind; temporary and damaged ones are named by their paths."""
 
 
 def _stored(folder: str, entry: Entry) -> StoredFile | None:
+    if folder == DAMAGED:
+        return StoredFile("damaged", f"{folder}/{entry.name}", entry.bytes, entry.age_s)
     kind: Kind = "tree" if folder == "trees" else "file"
     name = entry.name.removesuffix(".json") if kind == "tree" else entry.name
     if entry.name.startswith(WRITING):
@@ -173,23 +199,3 @@ def _stored(folder: str, entry: Entry) -> StoredFile | None:
     elif not DIGEST.fullmatch(name) or PLACES[kind](name) != f"{folder}/{entry.name}":
         return None
     return StoredFile(kind, name, entry.bytes, entry.age_s)
-
-
-def _check_listing(files: Mapping[str, str]) -> None:
-    """Raise Refused unless every path stays below its folder, no file is a folder too, and all digests are digests."""
-    for path, sha256 in files.items():
-        flaw = path_flaw(path)
-        if flaw:
-            raise Refused(f"file listing: {path[:80]!r} {flaw}")
-        if not DIGEST.fullmatch(sha256):
-            raise Refused(f"file listing: {path!r}: {sha256[:80]!r} is not a SHA-256 digest (limit: 64 hex digits)")
-        for parent in PurePosixPath(path).parents:
-            if str(parent) in files:
-                raise Refused(f"file listing: {str(parent)!r} is named as a file and as the folder of {path!r}")
-
-
-def _source(folder: Path, path: str, sha256: str) -> BinaryIO:
-    try:
-        return open_beneath(folder, path)
-    except OSError as error:
-        raise UploadRefused(CHANGED, file=path, value=str(error), limit=f"SHA-256 {sha256}") from error

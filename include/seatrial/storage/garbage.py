@@ -13,12 +13,12 @@ GRACE_S = 3600.0
 """Younger files are never removed: what was put a moment ago may be about to be registered. Every put, also of bytes
 that are there already, makes its files young again."""
 
-Kind = Literal["tree", "file", "temporary"]
+Kind = Literal["tree", "file", "temporary", "damaged"]
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of the store. `name` is its digest, or a temporary file's path; `age_s` seconds since its last put."""
+    """One file of the store. `name`: its digest, or a temporary or damaged one's path; `age_s`: since its last put."""
 
     kind: Kind
     name: str
@@ -42,7 +42,7 @@ def garbage(
     listing: Callable[[str], Mapping[str, str]],
     grace_s: float = GRACE_S,
 ) -> list[Removal]:
-    """Trees first, so that no listing is ever believed whose files are gone; then files; then temporary ones.
+    """Trees first, so that no listing is ever believed whose files are gone; then files, temporary and damaged ones.
 
     `needed` are digests of trees and files. A tree that stays keeps its files, needed or not. `listing` answers a
     tree's files (path → digest) and may raise: then nothing is judged, nothing removed.
@@ -51,7 +51,7 @@ def garbage(
     old = {one for one in found if one.age_s > grace_s and one.name not in needed}
     trees = [one for one in found if one.kind == "tree"]
     kept = {digest for tree in trees if tree not in old for digest in listing(tree.name).values()}
-    order: tuple[Kind, ...] = ("tree", "file", "temporary")
+    order: tuple[Kind, ...] = ("tree", "file", "temporary", "damaged")
     doomed = [one for kind in order for one in sorted(old, key=lambda one: one.name) if one.kind == kind]
     return [Removal(one.kind, one.name, one.bytes, _reason(one)) for one in doomed if one.name not in kept]
 
@@ -74,5 +74,7 @@ def _reason(one: StoredFile) -> str:
     hours = f"{one.age_s / 3600:.1f} h"
     if one.kind == "temporary":
         return f"left behind by a writer that stopped {hours} ago"
+    if one.kind == "damaged":
+        return f"found damaged and moved away, its last put {hours} ago"
     what = "listing" if one.kind == "tree" else "file"
     return f"no version, evidence, server or deployment needs this {what}; last put {hours} ago"

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +28,7 @@ def atomic_write(path: Path, data: bytes) -> None:
 @contextmanager
 def atomic_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     """A file that becomes `path` when the block ends well (flushed, renamed) and vanishes when it raises."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=WRITING, dir=path.parent)
     temporary = Path(name)
     try:
@@ -57,6 +58,14 @@ def digest_stream(file: BinaryIO, into: BinaryIO | None = None) -> str:
         if into is not None:
             into.write(chunk)
     return digest.hexdigest()
+
+
+def _make_folder(folder: Path) -> None:
+    """With what is above it, also after a power cut."""
+    new = list(takewhile(lambda part: not part.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in new:
+        _sync_folder(part.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,9 +6,9 @@ import secrets
 from typing import BinaryIO
 
 from seatrial.errors import NotFound
-from seatrial.storage.port import Storage
+from seatrial.storage.port import Nowhere, Storage
 
-ASIDE = "removing"
+ASIDE, DAMAGED = "removing", "damaged"
 
 
 class RenewedFiles:
@@ -44,12 +44,31 @@ class RenewedFiles:
         """Remove a file that nobody has renewed for so long. Whether it was removed."""
         if not self._is_older(path, older_than_s):
             return False
-        aside = f"{ASIDE}/{path.replace('/', '~')}~{secrets.token_hex(8)}"
+        aside = _name(ASIDE, path)
         self._storage.rename(path, aside)
         if self._is_older(aside, older_than_s):
             return self._storage.remove(aside)
         self._put_back(path)
         return False
+
+    def set_damaged_aside(self, path: str, sha256: str) -> bool:
+        """Move a file away for good, so that the next put writes it anew, unless its bytes have the digest `sha256`.
+
+        Whether it was moved. It is read once more where nobody can replace it: it may have been replaced meanwhile.
+        """
+        aside = _name(ASIDE, path)
+        self._storage.rename(path, aside)
+        try:
+            if self._storage.read(aside, Nowhere()) != sha256:
+                return self._storage.rename(aside, _name(DAMAGED, path))
+        except NotFound:  # somebody who missed it has put it back
+            return False
+        self._put_back(path)
+        return False
+
+    def was_damaged(self, path: str) -> bool:
+        """Whether such a file was moved away, and stays to be looked at."""
+        return any(_home(entry.name) == path for entry in self._storage.entries(DAMAGED))
 
     def put_all_back(self) -> None:
         """Put back what others have taken aside, and have died or are about to look at."""
@@ -67,6 +86,11 @@ class RenewedFiles:
     def _is_older(self, path: str, than_s: float) -> bool:
         found = self._storage.look(path)
         return found is not None and found.age_s > than_s
+
+
+def _name(folder: str, path: str) -> str:
+    """A name for a file of `path` that nobody else uses."""
+    return f"{folder}/{path.replace('/', '~')}~{secrets.token_hex(8)}"
 
 
 def _home(name: str) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from seatrial.errors import NotFound, SeatrialError, TryAgain, WrongBytes
 from seatrial.storage.local import CHUNK, WRITING
 from seatrial.storage.location import HdfsFolder
-from seatrial.storage.port import Entry, checked
+from seatrial.storage.port import Entry, Nowhere, checked
 from seatrial.storage.webhdfs_answers import Answer, Passing, entry
 from seatrial.storage.webhdfs_http import PATIENCE_S, HdfsHttp
 
@@ -32,7 +31,7 @@ class WebHdfs:
         temporary = str(PurePosixPath(checked(path)).with_name(WRITING + secrets.token_hex(8)))
         try:
             self._http.persist(lambda: self._send(temporary, source, sha256))
-            if not self._rename(temporary, path) and self.read(path, _Nowhere()) != sha256:
+            if not self._rename(temporary, path) and self.read(path, Nowhere()) != sha256:
                 raise NotFound(f"{self._http.where(temporary)}: not there to be renamed")
         except BaseException as error:
             with suppress(SeatrialError, Passing):
@@ -105,7 +104,7 @@ class WebHdfs:
         self._http.send(location, pieces(), temporary)
         if digest.hexdigest() != sha256:
             raise WrongBytes(f"{temporary}: the bytes have SHA-256 {digest.hexdigest()}, not {sha256}")
-        if self.read(temporary, _Nowhere()) != sha256:
+        if self.read(temporary, Nowhere()) != sha256:
             raise Passing(f"{self._http.where(temporary)}: HDFS kept other bytes than were sent")
 
     def _pieces(self, path: str, offset: int) -> Iterator[bytes]:
@@ -123,8 +122,3 @@ class WebHdfs:
 
     def _call(self, method: str, path: str, operation: str, **parameters: str | int) -> Answer:
         return self._http.persist(lambda: self._http.ask(method, path, operation, **parameters))
-
-
-class _Nowhere(io.BytesIO):
-    def write(self, data: Any) -> int:
-        return len(data)

@@ -163,6 +163,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise UploadRefused("is missing: an upload needs a manifest", file=MANIFEST) from error
     except OSError as error:
         raise UploadRefused(f"cannot be read: {error.strerror or error}", file=MANIFEST) from error
+    return manifest_of(data)
+
+
+def manifest_of(data: bytes) -> Manifest:
+    """The manifest that the bytes of a `model.yaml` say. Raises UploadRefused naming the first entry that is wrong."""
     return parse_manifest(read_yaml_mapping(data, MANIFEST))
 
 

@@ -23,10 +23,10 @@ def read_yaml_mapping(data: bytes, file: str) -> dict[str, Any]:
     if len(data) > LONGEST_FILE:
         raise UploadRefused("bytes are too many", file=file, value=len(data), limit=f"{LONGEST_FILE} bytes")
     try:
-        _check_events(data, file)
-        node = yaml.compose(data, Loader=yaml.SafeLoader)
+        loader = _PlainLoader(data, file)
+        node = loader.get_single_node()
         _check_unique_keys(node, file)
-        document = yaml.safe_load(data)
+        document = loader.construct_document(node) if node else None
     except yaml.YAMLError as error:
         raise UploadRefused(f"is not valid YAML: {_one_line(error)}", file=file) from error
     except (ValueError, OverflowError) as error:  # a date like 2020-99-99, an int of 5000 digits
@@ -36,24 +36,32 @@ def read_yaml_mapping(data: bytes, file: str) -> dict[str, Any]:
     return document
 
 
-def _check_events(data: bytes, file: str) -> None:
-    depth = 0
-    for count, event in enumerate(yaml.parse(data, Loader=yaml.SafeLoader)):
-        where = f"line {event.start_mark.line + 1}"
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > DEEPEST:
-            raise UploadRefused("nests too deep", file=file, field=where, limit=f"{DEEPEST} levels")
-        if count > MOST_NODES:
-            raise UploadRefused("has too many nodes", file=file, field=where, limit=MOST_NODES)
+class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
+    """Reads a text once, and refuses an event before anything is made of it."""
+
+    def __init__(self, data: bytes, file: str) -> None:
+        super().__init__(data)
+        self._file, self._depth, self._count = file, 0, 0
+
+    def get_event(self) -> yaml.Event:
+        event = super().get_event()
+        self._count += 1
+        self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if self._depth > DEEPEST:
+            raise self._refused(event, "nests too deep", f"{DEEPEST} levels")
+        if self._count > MOST_NODES:
+            raise self._refused(event, "has too many nodes", MOST_NODES)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise UploadRefused("uses a YAML anchor or alias", file=file, field=where, limit="write the value out")
+            raise self._refused(event, "uses a YAML anchor or alias", "write the value out")
         if getattr(event, "tag", None):
-            raise UploadRefused("uses a YAML tag", file=file, field=where, value=event.tag, limit="plain values")
+            raise self._refused(event, "uses a YAML tag", "plain values", event.tag)
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_SCALAR:
-            raise UploadRefused("is too long", file=file, field=where, limit=f"{LONGEST_SCALAR} characters a value")
+            raise self._refused(event, "is too long", f"{LONGEST_SCALAR} characters a value")
+        return event
+
+    def _refused(self, event: yaml.Event, reason: str, limit: str | int, value: object = None) -> UploadRefused:
+        field = f"line {event.start_mark.line + 1}"
+        return UploadRefused(reason, file=self._file, field=field, value=value, limit=limit)
 
 
 def _check_unique_keys(node: yaml.Node | None, file: str) -> None:

@@ -40,4 +40,4 @@ def test_exactly_what_is_old_and_neither_needed_nor_in_a_tree_that_stays_goes(
     for name, age in temporary.items():
         assert (name in gone) == (age > GRACE_S)
     kinds = [next(one.kind for one in stored if one.name == name) for name in gone]
-    assert kinds == sorted(kinds, key=("tree", "file", "temporary").index)
+    assert kinds == sorted(kinds, key=("tree", "file", "temporary", "damaged").index)

@@ -82,7 +82,12 @@ def read(storage: Folder) -> None:
         RenewedFiles(storage).read(PATH, io.BytesIO())
 
 
-PARTIES = (put_and_read, remove, collect, remove, read, put)
+def suspect(storage: Folder) -> None:
+    """A reader who has read other bytes than are there: the disk or the network was wrong once."""
+    assert not RenewedFiles(storage).set_damaged_aside(PATH, SHA256)
+
+
+PARTIES = (put_and_read, remove, collect, remove, read, put, suspect)
 
 
 def run(root: Path, schedule: Iterator[int]) -> list[Party]:

@@ -19,7 +19,7 @@ from seatrial.registry.entities import ModelVersion
 from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
 from seatrial.serving.triton_repository import CopyFiles
-from seatrial.storage.artifacts import copy_verified
+from seatrial.storage.sources import copy_verified
 
 TrialId = Annotated[str, InPath(max_length=100, description="A trial server's id.", examples=["trial-3f9a"])]
 

@@ -28,6 +28,7 @@ from seatrial.manager.routes.common import (
 )
 from seatrial.manager.watch import KIND as WATCH
 from seatrial.registry.entities import Evidence
+from seatrial.registry.rules import Ledger
 
 router = APIRouter(tags=["versions"], route_class=GuardedRoute)
 
@@ -80,7 +81,8 @@ def register(model: ModelName, wanted: Registration, manager: Manager, response:
         version.model_id, "CheckFormat", "report", wanted.run, wanted.report.model_dump(mode="json")
     )
     response.status_code = 201 if created else 200
-    return Registered(version=version_document(manager, version), created=created)
+    ledger: Ledger | None = () if created else None  # a new version was never moved
+    return Registered(version=version_document(manager, version, ledger), created=created)
 
 
 @router.get("/models/{model}/versions/{number}")
