@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
 
 from operators.hook import CONNECTION, SeatrialHook
 
@@ -14,12 +20,15 @@ if TYPE_CHECKING:
 
     from seatrial.steps.run import Run
 
+LOOK_AGAIN_S = 10.0
+
 
 class StepOperator(BaseOperator):
     """Runs one step of `seatrial.steps`. A subclass says which in `step`.
 
     A refusal, a missing thing or a conflict fails the task at once, with its one line; whatever may pass (the manager
-    restarting, a server that died) is retried as the DAG says. The step has `timeout_s` seconds for each try.
+    restarting, a server that died) is retried as the DAG says. A step that has to wait for another run frees its worker
+    and comes back, which is no retry. The step has `timeout_s` seconds for each try.
     """
 
     ui_color = "#e3f2f7"
@@ -33,7 +42,7 @@ class StepOperator(BaseOperator):
         raise NotImplementedError
 
     def execute(self, context: Context) -> Any:
-        from seatrial.errors import SeatrialError, TryAgain
+        from seatrial.errors import SeatrialError, StagingTaken, TryAgain
         from seatrial.steps.run import Run
         from seatrial.waiting import Deadline
 
@@ -51,6 +60,10 @@ class StepOperator(BaseOperator):
             except AirflowSkipException as reason:
                 self.log.info("skipped: %s", reason)  # Airflow itself does not say why
                 raise
+            except StagingTaken as error:
+                self.log.info("%s; looked at again in %.0f s", error, LOOK_AGAIN_S)
+                again = datetime.now(UTC) + timedelta(seconds=LOOK_AGAIN_S)
+                raise AirflowRescheduleException(again) from error  # type: ignore[no-untyped-call]
             except TryAgain as error:
                 task = context["ti"]
                 self.log.error("try %d of %d: %s", task.try_number, task.max_tries + 1, error)  # noqa: TRY400

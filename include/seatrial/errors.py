@@ -18,6 +18,7 @@
         ├── Overloaded          the server sheds load
         ├── TooManyFailures     too many requests without a valid token
         ├── DeadlineExceeded
+        ├── StagingTaken        another run validates its version there: wait until that is decided
         └── ServerFailed        an Inference Server died or answered nonsense: carries the log's last lines
 
 Errors travel between the manager and its callers as problem documents (RFC 9457): `to_problem` and `from_problem`.
@@ -126,6 +127,10 @@ class TooManyFailures(TryAgain):
 
 class DeadlineExceeded(TryAgain):
     code, status = "deadline-exceeded", 504
+
+
+class StagingTaken(TryAgain):
+    code = "staging-taken"
 
 
 class ServerFailed(TryAgain):

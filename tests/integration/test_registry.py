@@ -64,7 +64,7 @@ elif job["do"] == "register":
 else:
     for version, to, expected in job["moves"]:
         try:
-            expectation = {} if expected == "any" else {"expect_production": expected}
+            expectation = {} if expected == "any" else {job.get("expect", "expect_production"): expected}
             done.append(registry.move_stage("pitch", version, to, who=me, **expectation).seq)
         except Conflict:
             done.append("conflict")
@@ -190,6 +190,8 @@ def test_a_stale_expectation_is_a_conflict_and_moves_nothing(registry: Registry)
         registry.move_stage("pitch", version, to)  # type: ignore[arg-type]
     with pytest.raises(Conflict, match="is version 2, not version 1"):
         registry.move_stage("pitch", 3, "Production", expect_production=1)
+    with pytest.raises(Conflict, match="Staging in local is version 3, not empty"):
+        registry.move_stage("pitch", 1, "Staging", expect_staging=None)
     assert len(registry.ledger("pitch")) == 5
 
 
@@ -345,6 +347,19 @@ def test_of_two_promotions_that_expect_the_same_production_one_wins_and_one_is_t
     results = [result[0] for result in race(connection, *jobs)]
     assert sorted(map(str, results)) == ["5", "conflict"]
     assert registry.ledger("pitch")[-1].displaced == 3
+
+
+@pytest.mark.parametrize("held", [None, 3])
+def test_of_two_runs_that_expect_the_same_staging_one_wins_and_one_is_told(connection: str, held: int | None) -> None:
+    registry = Registry(connection)
+    put(registry, 3)
+    if held:
+        registry.move_stage("pitch", held, "Staging")
+    jobs = ({"do": "move", "expect": "expect_staging", "moves": [[version, "Staging", held]]} for version in (1, 2))
+    results = [result[0] for result in race(connection, *jobs)]
+    assert sorted(map(str, results)) == [str(len(registry.ledger("pitch"))), "conflict"]
+    assert registry.ledger("pitch")[-1].displaced == held
+    assert len(registry.ledger("pitch")) == (2 if held else 1)
 
 
 @pytest.mark.parametrize("code", range(1, 17))

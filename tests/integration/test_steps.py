@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ import pytest
 from quickstart.processes import Children
 from quickstart.services import start_manager
 from seatrial.client.manager_api import ManagerAPI
+from seatrial.errors import NotDeployed, StagingTaken
+from seatrial.hardware import HardwareOption
 from seatrial.steps.check_format import check_format
-from seatrial.steps.deploy import deploy_to_staging
+from seatrial.steps.deploy import deploy, deploy_to_staging
 from seatrial.steps.profile_hardware import profile_hardware
 from seatrial.steps.register import register
 from seatrial.steps.run import Run
 from seatrial.steps.shadow_validate import shadow_validate
+from seatrial.steps.staging import staging_to_displace, take_staging
 from seatrial.steps.withdraw import withdraw
 from seatrial.tensors import to_npz
 from seatrial.waiting import Deadline, wait_until
@@ -50,10 +54,14 @@ def run_of(manager: ManagerAPI, name: str, progress: Say = print) -> Run:
 
 def staged(manager: ManagerAPI, home: Path, folder: str, run: Run, **manifest: Any) -> dict[str, Any]:
     """An upload that is checked, registered and in Staging."""
-    upload = write_upload(home / "uploads" / folder, **manifest)
-    version = register(run, str(upload), check_format(run, str(upload)))
+    version = registered(manager, home, folder, run, **manifest)
     deploy_to_staging(run, version["model_id"])
     return version
+
+
+def registered(manager: ManagerAPI, home: Path, folder: str, run: Run, **manifest: Any) -> dict[str, Any]:
+    upload = write_upload(home / "uploads" / folder, **manifest)
+    return register(run, str(upload), check_format(run, str(upload)))
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +117,49 @@ def test_without_traffic_the_version_is_held_in_staging(
     assert "at least 1000 are needed (100% of 1000)" in found["sentence"]
     assert withdraw(run, version["model_id"]) == {"withdrawn": False}
     assert manager.model("tiny")["stages"]["local"] == {"production": 1, "staging": version["version"]}
+
+
+def test_no_run_takes_staging_from_a_version_that_another_run_is_validating(
+    manager: ManagerAPI, home: Path, production: dict[str, Any]
+) -> None:
+    first, second = run_of(manager, "burst-1"), run_of(manager, "burst-2")
+    held = staged(manager, home, "burst-1", first, description="burst 1")
+    version = registered(manager, home, "burst-2", second, description="burst 2")
+    for _ in range(2):
+        with pytest.raises(StagingTaken, match=f"tiny@{held['version']} is in Staging for run burst-1"):
+            deploy_to_staging(second, version["model_id"])
+    assert manager.model("tiny")["stages"]["local"]["staging"] == held["version"]
+    with pytest.raises(NotDeployed):
+        manager.deployment(version["model_id"])
+    deploy_to_staging(first, held["model_id"])  # its own step again
+    withdraw(first, held["model_id"])
+    deploy_to_staging(second, version["model_id"])
+    assert manager.model("tiny")["stages"]["local"]["staging"] == version["version"]
+    withdraw(second, version["model_id"])
+
+
+def test_a_run_that_loses_staging_while_its_servers_start_leaves_none_running(
+    manager: ManagerAPI, home: Path, production: dict[str, Any]
+) -> None:
+    first, second = run_of(manager, "race-1"), run_of(manager, "race-2")
+    early = registered(manager, home, "race-1", first, description="race 1")
+    late = registered(manager, home, "race-2", second, description="race 2")
+    seen = staging_to_displace(second, late)
+    option = next(HardwareOption.model_validate(one) for one in manager.health()["options"] if one["name"] == "cpu-1x1")
+    deploy(second, late["model_id"], option, replicas=1)
+    deploy_to_staging(first, early["model_id"])
+    with pytest.raises(StagingTaken, match="as expected"):
+        take_staging(second, late, seen)
+    assert manager.model("tiny")["stages"]["local"]["staging"] == early["version"]
+    wait_until(lambda: _is_gone(manager, late["model_id"]), Deadline.after(60), "its servers are gone")
+    withdraw(first, early["model_id"])
+
+
+def _is_gone(manager: ManagerAPI, model_id: int) -> bool:
+    with suppress(NotDeployed):
+        manager.deployment(model_id)
+        return False
+    return True
 
 
 def test_a_killed_measurement_is_made_again_and_leaves_no_server(

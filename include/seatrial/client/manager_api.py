@@ -60,7 +60,7 @@ class ManagerAPI:
         return list(self._json("GET", f"/models/{quoted(model)}/ledger")["moves"])
 
     def move_stage(self, model: str, version: int, to: str, *, who: str, run: str, why: str, **expect: Any) -> Document:
-        """One ledger entry; `expect_production=` (a version or None) makes it a compare-and-swap."""
+        """One ledger entry; `expect_production=`, `expect_staging=` (a version or None) make it a compare-and-swap."""
         body = {"version": version, "to": to, "who": who, "run": run, "why": why, **expect}
         return self._json("POST", f"/models/{quoted(model)}/stage-moves", json=body)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -148,14 +148,15 @@ class Registry:
         environment: str = "local",
         *,
         expect_production: Expectation = ANY,
+        expect_staging: Expectation = ANY,
         who: str = "",
         run: str = "",
         why: str = "",
     ) -> StageMove:
         """Append the move to the ledger and return the entry; of a version that is there already, the one that put it.
 
-        Errors as of `rules.next_move`. A race lost to another writer is decided again on what that one left: with
-        `expect_production` it ends in Conflict.
+        Errors as of `rules.next_move`. A race lost to another writer is decided again on what that one left: with an
+        expectation it ends in Conflict.
         """
         moved = self.version(model, version)
         for _ in range(LOST_RACES):
@@ -167,6 +168,7 @@ class Registry:
                 to=to,
                 environment=environment,
                 expect_production=expect_production,
+                expect_staging=expect_staging,
                 author=Author(who, run, why),
                 at_ms=_now_ms(),
             )
@@ -200,6 +202,14 @@ class Registry:
         executions = self._store.call("get_executions_by_context", self._context(model).id)
         moves = [mapping.execution_to_move(found) for found in executions if found.type_id == self._types.move]
         return sorted(moves, key=lambda move: move.seq)
+
+    def moves_of(self, versions: Sequence[ModelVersion]) -> list[StageMove]:
+        """The entries of all ledgers that moved or displaced one of these versions, oldest first in each ledger."""
+        ids = [version.model_id for version in versions]
+        readers = mapping.readers_of(self._store.call("get_events_by_artifact_ids", ids)) if ids else set()
+        executions = self._store.call("get_executions_by_id", sorted(readers)) if readers else []
+        moves = [mapping.execution_to_move(found) for found in executions if found.type_id == self._types.move]
+        return sorted(moves, key=lambda move: (move.model, move.seq))
 
     def newest_entry(self) -> int:
         """As long as this number is the same, no version was registered and no ledger grew, whoever writes."""

@@ -96,14 +96,15 @@ def next_move(
     to: Stage,
     environment: str = "local",
     expect_production: Expectation = ANY,
+    expect_staging: Expectation = ANY,
     author: Author | None = None,
     at_ms: int = 0,
 ) -> StageMove | None:
     """The entry that takes `version` to `to`, or None when it is already there (so a repeated call changes nothing).
 
     A version that holds Staging or Production is displaced to Archived by the same entry: there is no moment with two
-    or with none. Raises Conflict when Production is not the version that `expect_production` says (None: nobody), and
-    Refused when ALLOWED has no such move.
+    or with none. Raises Conflict when Production or Staging is not the version that `expect_production` or
+    `expect_staging` says (None: nobody), and Refused when ALLOWED has no such move.
     """
     if to not in ALLOWED or to in ("None", "Deleted"):
         raise Refused(f"no version moves to stage {to!r}", field="to", value=to)
@@ -113,13 +114,9 @@ def next_move(
         raise NoSuchVersion(f"{model}@{version} was deleted (ledger entry {gone.seq})", model=model, version=version)
     if found == to:
         return None
-    if expect_production is not ANY and expect_production != now.production:
-        raise Conflict(
-            f"{model}: Production in {environment} is {_shown(now.production)}, not {_shown(expect_production)} as"
-            " expected: somebody moved it since; read the ledger and decide again",
-            expected=expect_production,
-            found=now.production,
-        )
+    where = f"{model}: {{}} in {environment}"
+    _check_expected(where.format("Production"), expect_production, now.production)
+    _check_expected(where.format("Staging"), expect_staging, now.staging)
     if to not in ALLOWED[found]:
         raise Refused(
             f"{model}@{version} is in {found} in {environment}: from there it can move to"
@@ -141,6 +138,16 @@ def next_move(
         run=author.run,
         why=author.why,
     )
+
+
+def _check_expected(where: str, expected: Expectation, found: int | None) -> None:
+    if expected is not ANY and expected != found:
+        raise Conflict(
+            f"{where} is {_shown(found)}, not {_shown(expected)} as expected: somebody moved it since; read the ledger"
+            " and decide again",
+            expected=expected,
+            found=found,
+        )
 
 
 def deletion_of(ledger: Ledger, version: int) -> StageMove | None:

@@ -8,6 +8,7 @@ from seatrial.errors import ServerFailed
 from seatrial.hardware import HardwareOption
 from seatrial.serving.spec import Deployment
 from seatrial.steps.run import Run
+from seatrial.steps.staging import staging_to_displace, take_staging
 from seatrial.waiting import wait_until
 
 
@@ -23,16 +24,18 @@ def deploy(run: Run, model_id: int, option: HardwareOption, replicas: int) -> De
 
 
 def deploy_to_staging(run: Run, model_id: int) -> dict[str, Any]:
-    """Step 3: one replica on the smallest option, then the Staging move. Again: the same ones, no second move."""
+    """Step 3: one replica on the smallest option, then the Staging move. Again: the same ones, no second move.
+
+    Raises StagingTaken while another run validates its version there; then nothing of this one is left running.
+    """
     options = [HardwareOption.model_validate(option) for option in run.api.health()["options"]]
     fitting = (option for option in options if option.device == "cpu")
     smallest = min(fitting, key=lambda option: (option.max_batch, option.price))
     version = run.api.version(model_id)
+    displaced = staging_to_displace(run, version)
     deployment = deploy(run, model_id, smallest, replicas=1)
     started_in_s = max(replica.started_in_s or 0.0 for replica in deployment.replicas)
-    move = run.api.move_stage(
-        version["model"], version["version"], "Staging", who=run.who, run=run.id, why="deployed for validation"
-    )
+    move = take_staging(run, version, displaced)
     document = {"option": smallest.model_dump(mode="json"), "started_in_s": started_in_s, "move": move["seq"]}
     run.api.add_evidence(model_id, "DeployToStaging", "deployment", run.id, document)
     run.progress(f"{version['model']}@{version['version']} answers in Staging, {started_in_s:.1f} s after its start")

@@ -211,6 +211,18 @@ def test_a_stale_expectation_is_a_conflict_that_names_both(expected: int | None,
     assert caught.value.fields["found"] == found
 
 
+@pytest.mark.parametrize("expected", [1, None, 7])
+def test_a_stale_expectation_of_staging_is_a_conflict_that_names_both(expected: int | None) -> None:
+    ledger = ledger_of((1, "Staging"), (2, "Staging"))
+    with pytest.raises(Conflict, match="Staging in local is version 2, not") as caught:
+        rules.next_move(ledger, model="pitch", version=3, to="Staging", expect_staging=expected)
+    assert caught.value.fields["found"] == 2
+    move = rules.next_move(ledger, model="pitch", version=3, to="Staging", expect_staging=2, expect_production=None)
+    assert move is not None
+    assert move.displaced == 2
+    assert rules.next_move(ledger, model="pitch", version=2, to="Staging", expect_staging=1) is None
+
+
 def test_a_fulfilled_expectation_is_granted_also_that_of_an_empty_production() -> None:
     staged = ledger_of((1, "Staging"))
     assert rules.next_move(staged, model="pitch", version=1, to="Production", expect_production=None)

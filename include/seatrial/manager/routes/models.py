@@ -28,18 +28,19 @@ from seatrial.manager.routes.common import (
 )
 from seatrial.manager.sweep import sweep
 from seatrial.registry.entities import Stage, StageMove
-from seatrial.registry.rules import ANY, Author, Stages, current, rollback_target
+from seatrial.registry.rules import ANY, Author, Expectation, Stages, current, rollback_target
 
 router = APIRouter(tags=["models"], route_class=GuardedRoute)
 
 
 class StageMoveRequest(Body):
-    """`expect_production`: the version that the caller believes to be in Production; left out = any."""
+    """`expect_…`: the version that the caller believes to be in Production or Staging; null = none, left out = any."""
 
     version: VersionNumber
     to: Stage
     environment: Environment = "local"
     expect_production: VersionNumber | None = None
+    expect_staging: VersionNumber | None = None
     who: Annotated[Word, Field(examples=["ann"])]
     run: RunId = ""
     why: Annotated[Sentence, Field(examples=["shadow verdict PASS"])] = ""
@@ -114,13 +115,13 @@ def show_ledger(model: ModelName, manager: Manager) -> StageLedger:
 def move_stage(model: ModelName, wanted: StageMoveRequest, manager: Manager) -> StageMove:
     """One entry of the ledger. Asking again for the stage that the version has answers its last move."""
     asked_ms = int(time.time() * 1000)
-    expect = wanted.expect_production if "expect_production" in wanted.model_fields_set else ANY
     move = manager.registry.move_stage(
         model,
         wanted.version,
         wanted.to,
         environment=wanted.environment,
-        expect_production=expect,
+        expect_production=_said(wanted, "expect_production"),
+        expect_staging=_said(wanted, "expect_staging"),
         who=wanted.who,
         run=wanted.run,
         why=wanted.why,
@@ -135,9 +136,8 @@ def move_stage(model: ModelName, wanted: StageMoveRequest, manager: Manager) -> 
 @router.post("/models/{model}/rollbacks")
 def start_rollback(model: ModelName, wanted: RollbackRequest, manager: Manager) -> Rollback:
     """Go back to the former Production version. Ask again, as the same run, until it is done."""
-    replaces = wanted.replaces if "replaces" in wanted.model_fields_set else ANY
     author = Author(wanted.who, wanted.run, wanted.why)
-    return roll_back(manager, model, wanted.environment, author, replaces=replaces)
+    return roll_back(manager, model, wanted.environment, author, replaces=_said(wanted, "replaces"))
 
 
 @router.get("/models/{model}/rollback-target")
@@ -151,3 +151,9 @@ def show_rollback_target(model: ModelName, manager: Manager, environment: Enviro
         replaces=current(moves, environment).production,
         policy=pushed_policy(manager, version.model_id),
     )
+
+
+def _said(wanted: Body, field: str) -> Expectation:
+    """What a body expects; it may say that it expects nobody."""
+    found: int | None = getattr(wanted, field)
+    return found if field in wanted.model_fields_set else ANY
