@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from seatrial.manager.roles import NEEDED, address
+from seatrial.manager.routes import archive
 from seatrial.strict_json import DEEPEST
 from tests.contract.conftest import Called, everything
 from tests.contract.test_roles import filled
@@ -24,6 +25,7 @@ BAD: list[tuple[str, str, Any, int]] = [
     ("POST", MOVES, {"version": 1, "to": "Archived", "who": "x", "surprise": 1}, 422),
     ("POST", MOVES, {"version": 1, "to": "Archived"}, 422),
     ("POST", MOVES, {"version": 1, "to": "Production", "who": "x", "expect_production": 7}, 409),
+    ("POST", MOVES, {"version": 1, "to": "Archived", "who": "x", "expect_staging": 7}, 409),
     ("POST", MOVES, {"version": 99, "to": "Staging", "who": "x"}, 404),
     ("POST", MOVES, {"version": 10**30, "to": "Staging", "who": "x"}, 422),
     ("POST", MOVES, {"version": 1, "to": "Archived", "who": "x" * 100_000}, 422),
@@ -57,6 +59,26 @@ def test_bad_input_is_a_typed_problem_and_nothing_is_written(
     assert problem["type"].startswith("urn:seatrial:")
     assert len(problem["detail"]) < 2000
     assert everything(called) == before
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_an_import_beyond_its_limit_is_refused_and_leaves_nothing(
+    called: Called, monkeypatch: pytest.MonkeyPatch, declared: bool
+) -> None:
+    monkeypatch.setattr(archive, "IMPORT_LIMIT", 100_000)  # the real one is larger than this test's disk
+    before, files = everything(called), sorted((called.home / "manager").iterdir())
+    body = b"x" * 100_001
+    answer = called.http.post(
+        "/v1/import",
+        content=body if declared else iter([body[:70_000], body[70_000:]]),
+        headers=called.headers("operator"),
+    )
+    problem = answer.json()
+    assert (answer.status_code, problem["type"], problem["limit"]) == (413, "urn:seatrial:too-large", 100_000)
+    whole = called.http.post("/v1/import", content=body[:100_000], headers=called.headers("operator"))
+    assert whole.status_code == 422
+    assert everything(called) == before
+    assert sorted((called.home / "manager").iterdir()) == files
 
 
 def test_a_huge_body_is_refused_before_it_is_read_whole(called: Called) -> None:

@@ -25,6 +25,7 @@ from seatrial.registry import archive, rules
 from seatrial.registry.mlmd_overview import overviews
 from seatrial.registry.mlmd_restore import everything, restore
 from seatrial.registry.mlmd_store import Registry
+from seatrial.registry.search import places_of
 from tests.integration.conftest import STORES
 from tests.running import SERVED, running_manager
 
@@ -106,6 +107,7 @@ def same(one: Registry, other: Registry) -> None:
     assert overviews(one, one.models()) == overviews(other, other.models())
     for model in one.models():
         assert one.versions(model.name) == other.versions(model.name)
+        assert one.moves_of(one.versions(model.name)) == other.moves_of(one.versions(model.name))
         for number in (1, 2, 3):
             version = one.any_version(model.name, number)
             assert version == other.any_version(model.name, number) == other.any_by_id(version.model_id)
@@ -126,6 +128,17 @@ def test_an_overview_says_what_ledgers_and_versions_say(full: Registry, environm
         assert found.versions == len(full.versions(found.name)), found.name
     assert [found.name for found in overviews(full, full.models()[1:])] == ["new", "pitch"]
     assert overviews(full, []) == []
+
+
+def test_the_moves_of_a_version_say_of_it_what_whole_ledgers_say(full: Registry) -> None:
+    every = [full.any_version(model, number) for model in ("bass", "pitch") for number in (1, 2, 3)]
+    for version in every:
+        ledger = full.ledger(version.model)
+        assert places_of(full.moves_of([version]), version.version) == places_of(ledger, version.version)
+        assert all(version.version in (move.version, move.displaced) for move in full.moves_of([version]))
+    of_all = full.moves_of(every)
+    assert of_all == [move for ledger in full.ledgers().values() for move in ledger]
+    assert full.moves_of([]) == []
 
 
 def came_from(registry: Registry, model_id: int) -> list[tuple[str, str]]:

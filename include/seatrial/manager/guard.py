@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,26 +132,25 @@ def _check_query(request: Request, known: tuple[str, ...]) -> None:
 async def _bounded(request: Request) -> None:
     """Read the body, no more and no deeper than is allowed. Starlette keeps what was read here for the route."""
     is_bytes = request.headers.get("content-type", "").startswith("application/octet-stream")
-    limit = BYTES_LIMIT if is_bytes else JSON_LIMIT
-    try:
-        declared = int(request.headers.get("content-length", 0))
-    except ValueError:
-        declared = 0
-    parts: list[bytes] = []
-    size = declared
-    if declared <= limit:
+    request._body = b"".join([part async for part in bounded_parts(request, BYTES_LIMIT if is_bytes else JSON_LIMIT)])
+    if request._body and not is_bytes:
+        with suppress(ValueError):  # what is no JSON the route refuses in its own words
+            read_json(request._body, "body")
+
+
+async def bounded_parts(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The body in parts. Raises TooLarge before the one that passes the limit, at once where the length is declared."""
+    declared = request.headers.get("content-length", "")
+    size = int(declared) if declared.isdecimal() else 0
+    if size <= limit:
         size = 0
         async for part in request.stream():
             size += len(part)
             if size > limit:
                 break
-            parts.append(part)
+            yield part
     if size > limit:
         raise TooLarge(f"a body of {size} bytes or more (limit: {limit})", field="body", limit=limit)
-    request._body = b"".join(parts)
-    if request._body and not is_bytes:
-        with suppress(ValueError):  # what is no JSON the route refuses in its own words
-            read_json(request._body, "body")
 
 
 def _tagged(request: Request, found: Response) -> Response:

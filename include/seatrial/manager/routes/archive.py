@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from seatrial.errors import Conflict
 from seatrial.manager.composition import InferenceManager
-from seatrial.manager.guard import GuardedRoute
+from seatrial.manager.guard import GuardedRoute, bounded_parts
 from seatrial.manager.routes.common import Answer, Manager
 from seatrial.registry import archive
 from seatrial.registry.mlmd_restore import check, everything, restore
@@ -22,6 +22,8 @@ from seatrial.storage.local import digest_stream
 router = APIRouter(tags=["export and import"], route_class=GuardedRoute)
 
 LONGEST_LINE = 256 * 2**20
+IMPORT_LIMIT = 16 * 2**30
+"""Bytes of a file on the manager's disk. 1000 models of 10 versions with their evidence take 0.4 GB in SQLite."""
 _importing = threading.Lock()
 
 
@@ -52,8 +54,8 @@ async def import_all(manager: Manager, request: Request) -> Imported:
     the same file is sent again.
     """
     with tempfile.TemporaryFile(dir=manager.settings.home / "manager") as file:
-        async for chunk in request.stream():
-            await run_in_threadpool(file.write, chunk)
+        async for part in bounded_parts(request, IMPORT_LIMIT):
+            await run_in_threadpool(file.write, part)
         return await run_in_threadpool(_import, manager, file)
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.routes.common import Answer, Manager
-from seatrial.registry.entities import ModelOverview, ModelVersion, Scalar, Stage
+from seatrial.registry.entities import ModelOverview, ModelVersion, Scalar, Stage, StageMove
 from seatrial.registry.mlmd_overview import overviews
 from seatrial.registry.paging import DEFAULT_LIMIT, HIGHEST_LIMIT, parse_order
 from seatrial.registry.query import parse_filter
@@ -81,8 +81,10 @@ def list_versions(
     """A page of the versions that meet the filter, of all models, newest first. `cursor` is null on the last page."""
     registry = manager.registry
     page = find_versions(registry, parse_filter(wanted), parse_order(order), limit, cursor)
-    ledgers = {model: registry.ledger(model) for model in {version.model for version in page.items}}
-    rows = [_row(version, dict(places_of(ledgers[version.model], version.version))) for version in page.items]
+    moves: dict[str, list[StageMove]] = {version.model: [] for version in page.items}
+    for move in registry.moves_of(page.items):
+        moves[move.model].append(move)
+    rows = [_row(version, dict(places_of(moves[version.model], version.version))) for version in page.items]
     return VersionPage(versions=rows, cursor=page.cursor)
 
 
