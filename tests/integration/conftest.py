@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.mariadb import MariaDBServer, mariadb_server
-from tests.postgres import PostgresServer, postgres_server
+from tests.mariadb import MariaDBServer
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """One PostgreSQL server for the session; a test takes a new database of it. Nobody may stop this one."""
-    with postgres_server() as server:
+    with PostgresServer.running() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDBServer]:
     """As `postgres`."""
-    with mariadb_server() as server:
+    with MariaDBServer.running() as server:
         yield server
 
 

@@ -18,9 +18,9 @@ from seatrial.errors import SeatrialError, TryAgain
 from seatrial.formats.check import check_upload
 from seatrial.settings import Settings
 from tests.managers import environ_of, managers
-from tests.mariadb import MariaDBServer, mariadb_server
+from tests.mariadb import MariaDBServer
 from tests.models import tiny_sample, write_upload
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer
 
 Server = PostgresServer | MariaDBServer
 OPTION = {"name": "cpu-1x1", "cores": 1, "threads": 1}
@@ -66,10 +66,10 @@ ROUTES: list[tuple[str, str, Any]] = [
 ]
 
 
-@pytest.fixture(params=[postgres_server, mariadb_server])
+@pytest.fixture(params=[PostgresServer, MariaDBServer])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of its own: this test stops it."""
-    with request.param() as server:
+    with request.param.running() as server:
         yield server
 
 

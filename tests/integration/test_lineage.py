@@ -28,9 +28,10 @@ from seatrial.steps.run import Run
 from seatrial.steps.shadow_validate import shadow_validate
 from seatrial.tensors import Signature
 from seatrial.waiting import Deadline
+from tests.databases import PASSWORD, USER
 from tests.managers import environ_of, managers
 from tests.models import write_upload
-from tests.postgres import PASSWORD, USER, PostgresServer
+from tests.postgres import PostgresServer
 
 OPTION: dict[str, Any] = {"name": "cpu-1x1", "cores": 1, "threads": 1}
 DOCUMENTED = {
