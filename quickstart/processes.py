@@ -62,6 +62,7 @@ class Children:
                 except subprocess.TimeoutExpired:
                     tell(f"{name} did not stop within {patience_s:.0f} s: killing it")
                     process.kill()
+                    process.wait()
         self._started.clear()
         self._end_descendants()
 

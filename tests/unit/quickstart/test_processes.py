@@ -14,6 +14,8 @@ from quickstart.processes import Children
 from seatrial.waiting import Deadline, wait_until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+IGNORES = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+STUBBORN = [sys.executable, "-c", IGNORES]
 # its child outlives it, and is nobody's then
 FORKS = [sys.executable, "-c", f"import subprocess; print(subprocess.Popen({SLEEP!r}).pid, flush=True)"]
 
@@ -32,3 +34,12 @@ def test_grandchildren_that_lost_their_parent_are_stopped_and_processes_from_bef
         assert not psutil.pid_exists(grandchild)
         assert before.poll() is None
         before.kill()
+
+
+def test_what_does_not_stop_in_time_is_killed_and_reaped(tmp_path: Path) -> None:
+    children, log, said = Children(), tmp_path / "log", list[str]()
+    stubborn = children.start("one", STUBBORN, env=os.environ, log=log, stop=signal.SIGTERM, cwd=tmp_path)
+    wait_until(lambda: log.read_text().strip(), Deadline.after(60), "it ignores SIGTERM")
+    children.stop(said.append, patience_s=0.1)
+    assert stubborn.returncode == -signal.SIGKILL
+    assert said == ["stopping one", "one did not stop within 0 s: killing it"]
