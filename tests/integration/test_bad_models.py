@@ -97,7 +97,7 @@ class Servers:
 
 @contextmanager
 def servers_in(home: Path, installation: TritonInstallation, **limits: float) -> Iterator[Servers]:
-    servers = Servers(home, installation, Limits(**limits))
+    servers = Servers(home, installation, Limits(**{"grace_s": 0.0, **limits}))
     servers.backend.adopt()
     try:
         yield servers

@@ -41,6 +41,9 @@ from tests.models import tiny_onnx
 ONE = HardwareOption.model_validate({"name": "cpu-1x1"})
 OTHER = HardwareOption.model_validate({"name": "cpu-1x1-other"})
 LAYER = ("FP32", (-1, 4))
+AT_ONCE = Limits(grace_s=0.0)
+"""What these servers still have when a test has ended need not be answered."""
+
 Copy = Callable[[Mapping[str, str], Path], None]
 
 
@@ -87,7 +90,7 @@ def copying(model: Path) -> Copy:
 
 @contextmanager
 def backend_in(
-    home: Path, installation: TritonInstallation, *, stop_servers: bool = True, limits: Limits | None = None
+    home: Path, installation: TritonInstallation, *, stop_servers: bool = True, limits: Limits = AT_ONCE
 ) -> Iterator[LocalBackend]:
     backend = LocalBackend(home / "servers", installation, limits=limits)
     backend.adopt()
@@ -102,7 +105,7 @@ class Running:
 
     def __init__(self, home: Path, installation: TritonInstallation, model: Path) -> None:
         self.told: list[tuple[str, ...]] = []
-        self.backend = LocalBackend(home / "servers", installation)
+        self.backend = LocalBackend(home / "servers", installation, limits=AT_ONCE)
         self.deployments = Deployments(
             self.backend, home / "wanted", copy_files=copying(model), changed=self._tell, interval_s=0.1, drain_s=0.5
         )
@@ -258,7 +261,7 @@ def test_a_port_taken_between_choice_and_start_is_replaced(
 def test_a_server_that_stops_answering_is_failed_and_killed(
     home: Path, installation: TritonInstallation, model: Path
 ) -> None:
-    with backend_in(home, installation, limits=Limits(silent_s=2.5)) as backend:
+    with backend_in(home, installation, limits=replace(AT_ONCE, silent_s=2.5)) as backend:
         server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
         replica = state_of(backend, server, "ready")
         assert replica.pid is not None
