@@ -27,7 +27,7 @@ setup: .venv-airflow/.ready .venv-manager/.ready ## make both environments (done
 check: setup ## formatting, lint, types, import contracts
 	$(TOOLS)/ruff format --check $(SOURCES)
 	$(TOOLS)/ruff check $(SOURCES)
-	$(TOOLS)/mypy --python-executable .venv-airflow/bin/python include operators quickstart
+	$(TOOLS)/mypy --python-executable .venv-airflow/bin/python include operators quickstart benchmarks tests
 	PYTHONPATH=include:. $(TOOLS)/lint-imports --no-cache
 
 .PHONY: format

@@ -58,14 +58,14 @@ def measure(url: str, folder: Path) -> dict[str, float]:
         print(f"  {url}: {name} {found[f'{name}_s']} s", flush=True)
         return answer
 
-    trees = {}
+    trees: dict[str, str] = {}
     for name in ("large", "small"):
         files = digest_tree(folder / name)
-        trees[name] = timed(f"put_{name}", lambda name=name, files=files: store.put(folder / name, files))
+        trees[name] = str(timed(f"put_{name}", lambda name=name, files=files: store.put(folder / name, files)))
         timed(f"put_{name}_again", lambda name=name, files=files: store.put(folder / name, files))
         timed(f"copy_{name}", lambda name=name, files=files: store.copy_to(files, folder / "copies" / name))
         assert digest_tree(folder / "copies" / name) == files
-    large = frozenset({trees["large"], *store.files(str(trees["large"])).values()})
+    large = frozenset({trees["large"], *store.files(trees["large"]).values()})
     removed = timed("collect", lambda: collect(store, lambda: large, dry_run=False, grace_s=-60.0))
     assert isinstance(removed, list)
     assert len(removed) == FILES + 1

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S, ORCHESTRATION_LIMIT_S = 120.0, 20.0
@@ -29,7 +30,7 @@ def main() -> int:
     return 0 if ok else 1
 
 
-def _run() -> dict[str, object]:
+def _run() -> dict[str, Any]:
     done = subprocess.run(["make", "run", "ONCE=1"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout)
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]

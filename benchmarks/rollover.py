@@ -200,7 +200,7 @@ def _figures(
 
 def _last_old(calls: Sequence[dict[str, Any]], move: Move) -> float:
     """Seconds after the ledger entry until which calls were still due that the version before answered."""
-    old = [call["due"] for call in calls if call.get("version") not in (None, move.to)]
+    old: list[float] = [call["due"] for call in calls if call.get("version") not in (None, move.to)]
     return max([0.0, *(due - move.ledger for due in old if move.ledger <= due < move.ended + PAUSE_S)])
 
 

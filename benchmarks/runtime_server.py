@@ -71,7 +71,12 @@ class Server:
         """What `requests` requests added: Triton counts one only after its answer has gone out."""
         deadline = Deadline.after(30)
         wanted = before.requests + requests
-        now = wait_until(lambda: (c := self.counters()).requests >= wanted and c, deadline, "the requests are counted")
+
+        def counted() -> Counters | None:
+            found = self.counters()
+            return found if found.requests >= wanted else None
+
+        now = wait_until(counted, deadline, "the requests are counted")
         return Counters(*(after - earlier for after, earlier in zip(astuple(now), astuple(before), strict=True)))
 
     def processes(self) -> list[psutil.Process]:

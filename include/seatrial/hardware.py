@@ -16,31 +16,38 @@ class HardwareOption(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Unique among the options, e.g. cpu-1x1.")
     device: Literal["cpu", "gpu"] = "cpu"
-    cores: int = Field(1, ge=1, le=1024, description="CPU cores in the replica's core set.")
-    threads: int = Field(1, ge=1, le=1024, description="Intra-op threads of each instance, by the runtime's own knob.")
-    instances: int = Field(1, ge=1, le=64, description="Model instances inside the replica.")
+    cores: int = Field(default=1, ge=1, le=1024, description="CPU cores in the replica's core set.")
+    threads: int = Field(
+        default=1, ge=1, le=1024, description="Intra-op threads of each instance, by the runtime's own knob."
+    )
+    instances: int = Field(default=1, ge=1, le=64, description="Model instances inside the replica.")
     memory_mib: int | None = Field(
         default=None, ge=128, le=2**24, description="Limit of the replica's memory in MiB; default: none."
     )
-    gpu: str | None = Field(None, max_length=128, description="GPU model, e.g. T4; any where it is left out.")
+    gpu: str | None = Field(default=None, max_length=128, description="GPU model, e.g. T4; any where it is left out.")
     gpu_uuid: str | None = Field(
-        None, pattern=r"^GPU-[0-9a-fA-F-]{1,64}$", description="This very GPU, by NVML's UUID."
+        default=None, pattern=r"^GPU-[0-9a-fA-F-]{1,64}$", description="This very GPU, by NVML's UUID."
     )
-    mps_share: float | None = Field(None, gt=0, le=1, description="Share of the GPU's multiprocessors, under MPS.")
-    gpu_memory_mib: int | None = Field(None, ge=1, description="MiB of GPU memory under MPS; needs mps_share.")
-    price: float = Field(1.0, gt=0)
+    mps_share: float | None = Field(
+        default=None, gt=0, le=1, description="Share of the GPU's multiprocessors, under MPS."
+    )
+    gpu_memory_mib: int | None = Field(default=None, ge=1, description="MiB of GPU memory under MPS; needs mps_share.")
+    price: float = Field(default=1.0, gt=0)
     precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="What the file's FP32 layers may be computed in. A TensorRT plan brings its own."
+        default="fp32", description="What the file's FP32 layers may be computed in. A TensorRT plan brings its own."
     )
     max_batch: int = Field(
-        1,
+        default=1,
         ge=1,
         le=1024,
         description="Rows that may run as one batch, and the most that one request may have, for models whose layers "
         "all have a free first dimension. 1: no batching, and a request may have any number of rows.",
     )
     max_queue_delay_us: int = Field(
-        0, ge=0, le=10_000_000, description="Microseconds a request may wait for others; only with max_batch > 1."
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="Microseconds a request may wait for others; only with max_batch > 1.",
     )
 
     @model_validator(mode="after")

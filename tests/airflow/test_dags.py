@@ -8,11 +8,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-Found = dict[str, dict[str, dict[str, list[str]]]]
+Found = dict[str, Any]
 HEAVY = ("ml_metadata", "kubernetes", "tritonclient", "onnx", "onnxruntime", "openvino", "pandas", "numpy")
 
 LOOK = """

@@ -85,7 +85,10 @@ class Story:
                 return False
             return True
 
-        return lambda: bool(wait_until(attempt, Deadline.after(180), what)) and None
+        def brought() -> None:
+            wait_until(attempt, Deadline.after(180), what)
+
+        return brought
 
     def _run(self, api: Any, name: str) -> Run:
         return Run(api=api, id=name, who="chaos", deadline=Deadline.after(60), progress=lambda line: None)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -307,7 +308,7 @@ def collect_with(place: Place, act: Callable[[int, str], object]) -> int:
     """A collection of all that is old now, with `act` before each of its calls; how many there were."""
     place.age(OLD_S)
     interrupted = Interrupted(place.storage, act)
-    collect(ArtifactStore(interrupted), lambda: NOTHING, dry_run=False)
+    collect(ArtifactStore(cast(Storage, interrupted)), lambda: NOTHING, dry_run=False)
     return interrupted.calls
 
 

@@ -22,6 +22,7 @@ from seatrial.cli import main
 from seatrial.errors import Conflict
 from seatrial.manager.composition import InferenceManager
 from seatrial.registry import archive, rules
+from seatrial.registry.entities import StageMove
 from seatrial.registry.mlmd_overview import overviews
 from seatrial.registry.mlmd_restore import everything, restore
 from seatrial.registry.mlmd_store import Registry
@@ -227,7 +228,7 @@ def test_what_is_registered_during_an_export_is_left_out_whole(full: Registry) -
             full.delete("pitch", 2, force=True, why="late")
     found = list(archive.read(lines))
     assert b"accordion" not in b"".join(lines)
-    assert [entry for entry in found if isinstance(entry, archive.StageMove) and entry.why == "late"] == []
+    assert [entry for entry in found if isinstance(entry, StageMove) and entry.why == "late"] == []
 
 
 @pytest.fixture

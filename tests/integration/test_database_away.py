@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 
 pytest.importorskip("ml_metadata", reason="the manager runs in its own environment only")
@@ -17,6 +15,7 @@ from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import SeatrialError, TryAgain
 from seatrial.formats.check import check_upload
 from seatrial.settings import Settings
+from seatrial.tensors import to_npz
 from tests.managers import environ_of, managers
 from tests.mariadb import MariaDBServer
 from tests.models import tiny_sample, write_upload
@@ -88,15 +87,13 @@ def register(api: ManagerAPI, folder: Path) -> dict[str, Any]:
 
 def answers(environ: dict[str, str], model_id: int, second: Path) -> Iterator[tuple[str, httpx.Response]]:
     settings = Settings.read(environ)
-    sample = io.BytesIO()
-    np.savez(sample, **tiny_sample())
     with httpx.Client(
         base_url=settings.manager_url + "/v1", headers={"Authorization": f"Bearer {settings.token}"}
     ) as http:
         for method, path, body in ROUTES:
             path = path.format(id=model_id)
             if body == "capture":
-                yield path, http.post(path, content=sample.getvalue(), headers={"Seatrial-Version": "1"})
+                yield path, http.post(path, content=to_npz(tiny_sample()), headers={"Seatrial-Version": "1"})
             else:
                 yield path, http.request(method, path, json=registration(second) if body == "registration" else body)
 

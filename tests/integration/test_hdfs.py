@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -282,9 +283,9 @@ def test_ages_do_not_depend_on_the_clock_of_this_machine(
     folder: HdfsFolder, monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
     write(WebHdfs(folder), "a")
-    real = webhdfs_http.time.time
+    real = time.time
     with monkeypatch.context() as patch:
-        patch.setattr(webhdfs_http.time, "time", lambda: real() + ahead_s)
+        patch.setattr(time, "time", lambda: real() + ahead_s)
         wrong = WebHdfs(folder)
         assert wrong.touch("a")
         found = [wrong.look("a"), *wrong.entries("")]

@@ -60,7 +60,8 @@ def _log(address: str, folder: Path, script: str = "mlflow_models.py", *argument
 def server(database: str, tmp_path: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    command = [MLFLOW, "-m", "mlflow", "server", "--backend-store-uri", database, "--port", str(port), "--workers", "1"]
+    command: list[str | Path] = [MLFLOW, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", database]
     with (tmp_path / "server.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=tmp_path)
     address = f"http://127.0.0.1:{port}"

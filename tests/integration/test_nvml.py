@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,11 @@ print(json.dumps({**dataclasses.asdict(gpus), "readings": readings}))
 """
 
 
-def ask(libraries: str) -> dict[str, object]:
+def ask(libraries: str) -> dict[str, Any]:
     """What `find_gpus` and `read_gpu` say in a process that finds NVML in `libraries`, or nowhere."""
     environment = {**os.environ, "LD_LIBRARY_PATH": libraries, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, object] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
@@ -79,7 +80,7 @@ def test_gpus_are_told_by_uuid_model_memory_and_compute_capability(standin: str)
 
 
 def test_a_figure_that_a_gpu_does_not_offer_is_none_and_idleness_is_no_throttling(standin: str) -> None:
-    t4, p40 = ask(standin)["readings"]  # type: ignore[misc, attr-defined]
+    t4, p40 = ask(standin)["readings"]
     assert t4 == {
         "kernel_percent": 97,
         "memory_mib": 1024,

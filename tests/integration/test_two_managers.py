@@ -107,7 +107,8 @@ def test_of_racing_promotions_that_expect_the_same_production_one_wins_each_time
     for _ in range(RACES):
         contenders = [version for version in (1, 2, 3) if version != production]
         calls = (moving(api, version, production) for api, version in zip(two, contenders, strict=True))
-        winners, losers = [], []
+        winners: list[Any] = []
+        losers: list[Any] = []
         for answer in at_once(*calls):
             (losers if isinstance(answer, Exception) else winners).append(answer)
         assert [type(loser) for loser in losers] == [Conflict]

@@ -15,7 +15,7 @@ class Objective(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    percentile: float = Field(99.0, ge=50, le=99.99)
+    percentile: float = Field(default=99.0, ge=50, le=99.99)
     latency_ms: float = Field(gt=0)
 
 
@@ -56,7 +56,7 @@ class Capacity(BaseModel):
     cpu_cores_mean: float
     cpu_cores_peak: float
     memory_mb_peak: float
-    gpu: GpuUse | None = Field(None, description="What the GPU did in the last window; None on CPU.")
+    gpu: GpuUse | None = Field(default=None, description="What the GPU did in the last window; None on CPU.")
     seed: int
     seconds: float
     notes: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ class DeploymentSpec(BaseModel):
     served: ServedModel
     environment: str = "local"
     option: HardwareOption
-    replicas: int = Field(1, ge=1, le=256)
+    replicas: int = Field(default=1, ge=1, le=256)
 
 
 class Replica(BaseModel):
@@ -45,7 +45,9 @@ class Replica(BaseModel):
         default=None, description="Its memory limit and what keeps it, read back; none: no limit."
     )
     runtime: dict[str, str] = Field(default_factory=dict, description="What the running runtime says of itself.")
-    started_in_s: float | None = Field(None, description="Seconds from process start to the first answered request.")
+    started_in_s: float | None = Field(
+        default=None, description="Seconds from process start to the first answered request."
+    )
     error: str | None = None
     log_tail: tuple[str, ...] = ()
 
@@ -61,5 +63,6 @@ class Deployment(BaseModel):
     replicas: tuple[Replica, ...] = ()
     error: str | None = None
     kept_warm_until_ms: int | None = Field(
-        None, description="Until when (milliseconds since 1970) it stays for a rollback; it serves no stage meanwhile."
+        default=None,
+        description="Until when (milliseconds since 1970) it stays for a rollback; it serves no stage meanwhile.",
     )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from seatrial import cli_views as views
 
 
@@ -8,7 +10,7 @@ def test_an_empty_registry_says_so() -> None:
 
 
 def test_columns_stand_under_each_other() -> None:
-    models = [
+    models: list[dict[str, Any]] = [
         {"name": "a-long-name", "production": 12, "staging": None, "versions": 12},
         {"name": "b", "production": None, "staging": 3, "versions": 3},
     ]

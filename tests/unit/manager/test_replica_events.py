@@ -11,9 +11,9 @@ from seatrial.serving.ports import Ports
 from seatrial.serving.record import ServerRecord
 from tests.running import SERVED
 
-LAUNCHED = {"launched": 1.0}
-READY = {**LAUNCHED, "started_in_s": 0.5}
-FAILED = {"error": "it ended"}
+LAUNCHED: dict[str, Any] = {"launched": 1.0}
+READY: dict[str, Any] = {**LAUNCHED, "started_in_s": 0.5}
+FAILED: dict[str, Any] = {"error": "it ended"}
 
 
 def record(name: str, owner: str | None = "7-local", **facts: Any) -> ServerRecord:

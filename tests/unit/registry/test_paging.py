@@ -20,7 +20,8 @@ def shown(kept: Items, order: Order, limit: int, cursor: str | None) -> Page[int
 
 
 def walk(kept: Items, order: Order, limit: int) -> list[int]:
-    found, cursor = [], None
+    found: list[int] = []
+    cursor = None
     while True:
         one = shown(kept, order, limit, cursor)
         found += one.items

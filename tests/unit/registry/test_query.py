@@ -25,7 +25,7 @@ from seatrial.registry.query import (
 from seatrial.served_model import ServedModel
 from seatrial.tensors import Signature
 
-HERE = (("local", "None"),)
+HERE: tuple[tuple[str, Stage], ...] = (("local", "None"),)
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

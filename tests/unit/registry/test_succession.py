@@ -7,7 +7,7 @@ from hypothesis import given
 
 from seatrial.errors import NoSuchVersion
 from seatrial.registry import rules
-from seatrial.registry.entities import StageMove
+from seatrial.registry.entities import Stage, StageMove
 from seatrial.registry.succession import promotion, way_back
 from tests.unit.registry.test_rules import Wish, grant, ledger_of, promoted, wishes
 
@@ -30,7 +30,7 @@ def test_a_rollback_is_no_promotion_and_what_was_left_is_no_way_back() -> None:
 
 
 def test_a_version_that_was_rolled_back_and_is_promoted_again_is_watched_again() -> None:
-    again = [(1, "Production"), (2, "Production")]
+    again: list[tuple[int, Stage]] = [(1, "Production"), (2, "Production")]
     ledger = ledger_of(*((v, to) for v in (1, 2) for to in ("Staging", "Production")), *again)
     assert way_back(ledger, "local") == ledger[-1]
     assert ledger[-1].displaced == 1

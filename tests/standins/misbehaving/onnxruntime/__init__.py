@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 _here = Path(__file__).parent.parent.resolve()
-_path, sys.path[:] = list(sys.path), [entry for entry in sys.path if Path(entry).resolve() != _here]
+_path = list(sys.path)
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != _here]
 _standin = sys.modules.pop(__name__)
 _real = importlib.import_module(__name__)
-sys.modules[__name__], sys.path[:] = _standin, _path
+sys.modules[__name__] = _standin
+sys.path[:] = _path
 
 globals().update({name: value for name, value in vars(_real).items() if not name.startswith("__")})
-__version__, __path__ = _real.__version__, _real.__path__
+__version__, __path__ = _real.__version__, list(_real.__path__)
 
 
-class InferenceSession(_real.InferenceSession):  # type: ignore[misc]
+class InferenceSession(_real.InferenceSession):  # type: ignore[misc, name-defined]
     """`misbehave` is `<what>` at load, `<what>@<n>` when its n-th request is run (1 is the first that warms it up), or
     `<what>!` for each request that is run while there is a file `now` in the replica's folder."""
 
