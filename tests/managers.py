@@ -12,6 +12,7 @@ from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import SeatrialError
 from seatrial.settings import Settings
 from seatrial.waiting import Deadline, wait_until
+from tests.ports import MANAGER
 
 
 def environ_of(home: Path, **settings: str) -> dict[str, str]:
@@ -30,7 +31,7 @@ PROGRAM = ("-m", "seatrial.manager")
 
 @contextmanager
 def managers(
-    *environs: dict[str, str], port: int = 8840, program: tuple[str, ...] = PROGRAM
+    *environs: dict[str, str], port: int = MANAGER, program: tuple[str, ...] = PROGRAM
 ) -> Iterator[list[ManagerAPI]]:
     """Managers that are started at the same moment; inside, each answers. Their logs are `manager.log` in each home."""
     with ExitStack() as stack:

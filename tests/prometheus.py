@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import httpx
 
 from seatrial.waiting import Deadline, wait_until
 from tests.debian import unpacked
+from tests.ports import free_port
 
 
 class Prometheus:
@@ -45,7 +45,7 @@ class Prometheus:
 @contextmanager
 def prometheus(folder: Path, configuration: str) -> Iterator[Prometheus]:
     """Runs on a port of its own until the block ends; `folder` holds its data and its log."""
-    file, port = folder / "prometheus.yml", _free_port()
+    file, port = folder / "prometheus.yml", free_port()
     file.write_text(configuration)
     subprocess.run([_program("promtool"), "check", "config", file], check=True, capture_output=True)
     command = [_program("prometheus"), f"--config.file={file}", f"--storage.tsdb.path={folder / 'data'}"]
@@ -72,8 +72,3 @@ def _ready(process: subprocess.Popen[bytes], port: int, folder: Path) -> bool:
 
 def _program(name: str) -> str:
     return shutil.which(name) or str(unpacked("prometheus") / "usr" / "bin" / name)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shlex
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from typing import Any, Literal
 import httpx
 
 from seatrial.waiting import Deadline, wait_until
+from tests.ports import free_ports
 
 JARS = Path(__file__).parents[2] / "build" / "hdfs-jars"
 CONFIGURATION = Path(__file__).parent / "conf"
@@ -63,7 +62,7 @@ class HdfsCluster:
         assert (JARS / ".ready").exists(), "the tests on HDFS need its jars: make build/hdfs-jars/.ready"
         self._folder, self._jvm = folder, jvm
         self._daemons: dict[Daemon, subprocess.Popen[bytes]] = {}
-        self._ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+        self._ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self._environ = {
             **os.environ,
             "HADOOP_USER_NAME": SUPERUSER,
@@ -219,17 +218,3 @@ def hdfs_cluster() -> Iterator[HdfsCluster]:
             yield cluster
         finally:
             cluster.stop(how=signal.SIGKILL)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Below the range that the kernel gives out, so that a restart finds them still free."""
-    found: set[int] = set()
-    while len(found) < count:
-        with socket.socket() as trial:
-            port = random.randint(20000, 32000)
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found.add(port)
-    return sorted(found)

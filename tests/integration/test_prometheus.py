@@ -63,7 +63,7 @@ def configuration(api: ManagerAPI, home: Path, environ: dict[str, str]) -> str:
 def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
     home = tmp_path_factory.mktemp("home")
     environ = environ_of(home)
-    with managers(environ, port=8870) as (api,):
+    with managers(environ) as (api,):
         model_id = _in_production(api, home)
         with prometheus(tmp_path_factory.mktemp("prometheus"), configuration(api, home, environ)) as found:
             found.wait_for('seatrial_replica_failures_total{model="tiny",phase="serving"}', 0)

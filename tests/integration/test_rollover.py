@@ -26,6 +26,7 @@ from seatrial.steps.push_autoscaling import push_autoscaling
 from seatrial.steps.rollback import roll_back
 from seatrial.waiting import Deadline, wait_until
 from tests.managers import environ_of, managers
+from tests.ports import MANAGER
 from tests.rollover import BAD, GOOD, failing_onnx, run_of, slow_onnx, validated
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ class Platform:
     """A manager that can be killed and started again on the same home."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self._port = home, 8870
+        self.home, self._port = home, MANAGER
         self._environ = environ_of(home)
         self._running: Any = None
         self.api = self._start()
