@@ -14,7 +14,7 @@ HDFS_JARS := build/hdfs-jars
 # below it (ADR 1). The manager's parts, the quickstart and the MLflow import run in the manager's environment only.
 IN_AIRFLOW := $(addprefix tests/unit/,autoscale client core formats profiling shadow uploads) \
 	$(addprefix tests/unit/,rollover/test_warmth.py serving/test_placement.py serving/test_triton_metrics.py)
-# Tests that judge figures have the machine to themselves; the others run beside each other (ADR 13).
+# Tests that judge figures have the machine to themselves; the others run beside each other (ADR 14).
 ALONE := $(addprefix tests/,integration/test_bench_runtime.py integration/test_measuring.py integration/test_steps.py e2e/test_journey.py)
 WITH_EXAMPLES := SEATRIAL_EXAMPLES="$(CURDIR)/$(EXAMPLES)"
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
