@@ -21,6 +21,7 @@ from seatrial import InferenceClient
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import Conflict, ManagerUnavailable, NoSuchVersion, NotDeployed, SeatrialError, ServerFailed
 from seatrial.settings import Settings
+from seatrial.steps.choose_hardware import policy_from
 from seatrial.steps.promote import promote
 from seatrial.steps.push_autoscaling import push_autoscaling
 from seatrial.steps.rollback import roll_back
@@ -28,6 +29,7 @@ from seatrial.waiting import Deadline, wait_until
 from tests.managers import environ_of, managers
 from tests.ports import MANAGER
 from tests.rollover import BAD, GOOD, failing_onnx, run_of, slow_onnx, validated
+from tests.unit.autoscale.test_derive_and_choose import cell
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,6 +192,7 @@ def calling(client: InferenceClient, model: str) -> Iterator[list[str]]:
 UNMOVED = [
     ("want_deployment", 1, "after"),
     ("deployment", 1, "after"),
+    ("deployment", 2, "after"),
     ("add_evidence", 1, "after"),
     ("move_stage", 1, "before"),
 ]
@@ -227,6 +230,7 @@ def _dying(platform: Platform, version: dict[str, Any], name: str, call: str, nt
     program = """
 import os, signal, sys, json
 from seatrial.client.manager_api import ManagerAPI
+from seatrial.steps.choose_hardware import policy_from
 from seatrial.steps.promote import promote
 from tests.rollover import run_of
 url, token, name, model_id, policy, call, nth, when = sys.argv[1:]
@@ -346,6 +350,46 @@ class Traffic:
                 self.failed += 1
             else:
                 self.answered.append(found.version)
+
+
+def test_under_load_a_promotion_and_a_rollback_start_the_replicas_that_it_needs(platform: Platform) -> None:
+    versions = []
+    for run_id in ("loaded-1", "loaded-2"):
+        run = run_of(platform.api, run_id)
+        version = validated(platform.api, platform.home, run, name="loaded", rollover={"watch_s": 0.0})
+        versions.append({**version, "policy": {**version["policy"], "target_per_replica": 8.0, "max_replicas": 3}})
+        if run_id == "loaded-1":
+            promote(run, version["model_id"], versions[0]["policy"], expect_production=None)
+            push_autoscaling(run, "loaded", versions[0]["policy"])
+    first, second = versions
+    assert len(platform.servers(first)) == 1, "nothing called it yet"
+
+    with platform.client() as client, Traffic(client, "loaded", inputs=(GOOD,), every_s=0.05) as traffic:
+        wait_until(lambda: load_on(platform, first) > 9, Deadline.after(60), "the load is known")
+        measured = cell(lam=6.0).model_copy(update={"model": "loaded", "model_id": second["model_id"]})
+        assert policy_from(run_of(platform.api, "chooses"), measured).max_replicas >= 3, "no load was stated, but seen"
+        promote(run, second["model_id"], second["policy"], expect_production=1)
+        started = platform.servers(second)
+        wait_until(lambda: load_on(platform, second) > 9, Deadline.after(60), "the load is known at all replicas")
+        roll_back(run_of(platform.api, "loaded-back"), "loaded", "a test")
+        assert len(platform.servers(first)) >= 2, "one was kept warm, and the load needs more"
+    assert traffic.failed == 0
+    (moved,) = (e["document"] for e in platform.api.evidence(second["model_id"], "Promote") if e["key"] == "move")
+    assert 2 <= len(started) == moved["replicas"]
+    assert "requests/s that arrive now, at 8 a replica" in moved["sentence"]
+
+
+def test_a_repeated_promotion_takes_no_replica_away(platform: Platform) -> None:
+    version = platform.bring("scaled-1", name="scaled", rollover={"watch_s": 0.0})
+    platform.api.want_deployment(version["model_id"], option=version["policy"]["option"], replicas=2)
+    wait_until(lambda: len(platform.servers(version)) == 2, Deadline.after(60), "an operator has scaled it")
+    promote(run_of(platform.api, "scaled-1"), version["model_id"], version["policy"], expect_production=None)
+    assert platform.api.deployment(version["model_id"])["spec"]["replicas"] == 2
+
+
+def load_on(platform: Platform, version: dict[str, Any]) -> float:
+    found: float | None = platform.api.deployment(version["model_id"])["requests_per_s"]
+    return found or 0.0
 
 
 def test_a_version_that_starts_to_fail_is_rolled_back_and_says_why(platform: Platform) -> None:

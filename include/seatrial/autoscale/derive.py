@@ -39,7 +39,7 @@ class ScalingPolicy(BaseModel):
     mu: float
     ratio: float
     ratio_factors: dict[str, float]
-    target_per_replica: float
+    target_per_replica: float = Field(gt=0)
     min_replicas: int = Field(ge=1)
     max_replicas: int = Field(ge=1)
     scale_down_window_s: float
@@ -101,11 +101,6 @@ def derive(
             f"{growth:.2f} growth in {lead_s:.0f} s)"
         ),
     )
-
-
-def replicas_for(load: float, policy: ScalingPolicy) -> int:
-    """Replicas for a load in requests/s, never fewer than the policy's least."""
-    return max(policy.min_replicas, math.ceil(load / policy.target_per_replica))
 
 
 def floor_two_digits(value: float) -> float:

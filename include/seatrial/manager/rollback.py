@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from seatrial.autoscale.derive import ScalingPolicy
+from seatrial.autoscale.replicas import replicas_to_start
 from seatrial.errors import Conflict, Refused, ServerFailed
 from seatrial.manager.deploying import deploy
 from seatrial.manager.policies import keep_pushed, pushed_policy
@@ -55,7 +56,8 @@ def roll_back(
         raise Conflict(f"{model}: @{production} is in Production, not @{replaces} as when the rollback began")
     version = manager.registry.version(model, rollback_target(ledger, environment))
     policy = _policy(manager, version)
-    if not _ready(manager, version, policy, environment):
+    present = _deployment(manager, model, production, environment)
+    if not _ready(manager, version, policy, environment, present):
         return _answer(version, production, None)
     move = manager.registry.move_stage(
         model,
@@ -97,11 +99,17 @@ def _policy(manager: InferenceManager, version: ModelVersion) -> ScalingPolicy:
     return policy
 
 
-def _ready(manager: InferenceManager, version: ModelVersion, policy: ScalingPolicy, environment: str) -> bool:
-    """Whether its servers answer; asks for them where they are not on their way."""
+def _ready(
+    manager: InferenceManager,
+    version: ModelVersion,
+    policy: ScalingPolicy,
+    environment: str,
+    present: Deployment | None,
+) -> bool:
+    """Whether its servers answer; asks for them where they are not on their way. `present` serves meanwhile."""
     found = manager.deployments.get(version.model_id, environment)
-    if found is None or not _as_wanted(found, policy):
-        replicas = max(policy.min_replicas, _kept_replicas(found, policy))
+    replicas = replicas_to_restore(policy, found, present)
+    if found is None or not _as_wanted(found, policy, replicas):
         found = deploy(manager, version, environment, policy.option, replicas)
     if found.state == "failed":
         manager.deployments.drop(version.model_id, environment)
@@ -110,14 +118,26 @@ def _ready(manager: InferenceManager, version: ModelVersion, policy: ScalingPoli
     return found.state == "ready"
 
 
-def _as_wanted(found: Deployment, policy: ScalingPolicy) -> bool:
+def replicas_to_restore(policy: ScalingPolicy, found: Deployment | None, present: Deployment | None) -> int:
+    """Of what is `found` of the former version no fewer than it had, and what the load on the `present` one needs.
+
+    Where that is not known, what the version had is believed: the present one may have failed whatever its number.
+    """
+    kept = found.spec.replicas if found is not None and found.spec.option == policy.option else 0
+    running = present.spec.replicas if present is not None else 0
+    load = present.requests_per_s if present is not None else None
+    return max(kept, replicas_to_start(policy, running=kept or running, load=load).replicas)
+
+
+def _deployment(manager: InferenceManager, model: str, production: int | None, environment: str) -> Deployment | None:
+    if production is None:
+        return None
+    return manager.deployments.get(manager.registry.version(model, production).model_id, environment)
+
+
+def _as_wanted(found: Deployment, policy: ScalingPolicy, replicas: int) -> bool:
     asked_for = found.state != "draining" and found.kept_warm_until_ms is None
-    return asked_for and found.spec.option == policy.option and found.spec.replicas >= policy.min_replicas
-
-
-def _kept_replicas(found: Deployment | None, policy: ScalingPolicy) -> int:
-    """As many as served before: the load that was there then is there again."""
-    return found.spec.replicas if found is not None and found.spec.option == policy.option else 0
+    return asked_for and found.spec.option == policy.option and found.spec.replicas >= replicas
 
 
 def _answer(version: ModelVersion, replaces: int | None, move: StageMove | None) -> Rollback:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from seatrial.errors import SeatrialError
+from seatrial.errors import NotFound, SeatrialError
 from seatrial.serving.desired import Setback, Wanted, WantedStore, key_of
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.record import ServerRecord
@@ -97,18 +97,18 @@ class Deployments:
             self._store.forget_setback(key)
             self._entries[key] = _Entry(wanted)
         self.converge()
-        return _deployment(self._entries[key], self._records(key))
+        return self._deployment(key, self._entries[key])
 
     def get(self, model_id: int, environment: str = "local") -> Deployment | None:
         """The deployment with what runs for it now; None when there is none, also once a dropped one is gone."""
         key = key_of(model_id, environment)
         with self._lock:
             entry = self._entries.get(key)
-            return None if entry is None else _deployment(entry, self._records(key))
+            return None if entry is None else self._deployment(key, entry)
 
     def all(self) -> list[Deployment]:
         with self._lock:
-            return [_deployment(entry, self._records(key)) for key, entry in sorted(self._entries.items())]
+            return [self._deployment(key, entry) for key, entry in sorted(self._entries.items())]
 
     def drop(self, model_id: int, environment: str = "local", drain_s: float = DRAIN_S) -> None:
         """Take a deployment away: no endpoint from now on, its servers end after `drain_s` at least, once nothing
@@ -224,6 +224,19 @@ class Deployments:
             if record.owner is not None and record.owner not in owners and record.state != "draining":
                 self._backend.drain(record.id, 0)
 
+    def _deployment(self, key: str, entry: _Entry) -> Deployment:
+        records = self._records(key)
+        return _deployment(entry, records, self._requests_per_s(records))
+
+    def _requests_per_s(self, records: Sequence[ServerRecord]) -> float | None:
+        """Of the ready replicas together; None when it is not known of one of them, or there is none."""
+        try:
+            loads = [self._backend.requests_per_s(record.id) for record in records if record.state == "ready"]
+        except NotFound:  # it has just ended
+            return None
+        known = [load for load in loads if load is not None]
+        return sum(known) if known and len(known) == len(loads) else None
+
     def _records(self, key: str) -> list[ServerRecord]:
         return [record for record in self._backend.records().values() if record.owner == key]
 
@@ -237,7 +250,7 @@ def _endpoints(records: Sequence[ServerRecord]) -> tuple[Endpoint, ...]:
     return tuple(Endpoint(record.grpc_address, float(record.option.cores)) for record in ready)
 
 
-def _deployment(entry: _Entry, records: Sequence[ServerRecord]) -> Deployment:
+def _deployment(entry: _Entry, records: Sequence[ServerRecord], requests_per_s: float | None) -> Deployment:
     wanted, replicas = entry.wanted, tuple(record.observed() for record in records)
     ready = sum(_fits(record, wanted.spec) and record.state == "ready" for record in records)
     state: Literal["starting", "ready", "draining", "failed"]
@@ -257,5 +270,6 @@ def _deployment(entry: _Entry, records: Sequence[ServerRecord]) -> Deployment:
         state=state,
         replicas=replicas,
         error=error,
+        requests_per_s=requests_per_s,
         kept_warm_until_ms=wanted.kept_warm_until_ms,
     )

@@ -157,6 +157,10 @@ class LocalBackend:
             records = [server.record for server in self._servers.values()]
         return {record.id: record for record in sorted(records, key=lambda record: record.created)}
 
+    def requests_per_s(self, replica_id: str) -> float | None:
+        """The load on a server now; None while it is not known. Raises NotFound once it has been stopped."""
+        return self._find(replica_id).requests_per_s
+
     def renew(self, replica_id: str, lease_s: float) -> Replica:
         """Let a trial server live for `lease_s` from now. Raises NotFound, and Conflict for a server with an owner."""
         server = self._find(replica_id)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from types import TracebackType
 
@@ -15,31 +12,11 @@ from seatrial.errors import ServerFailed
 from seatrial.serving.inference_http import LENGTH_HEADER, answered_outputs, encode_request, output_flaw, zeros
 from seatrial.serving.ports import HOST
 from seatrial.serving.record import ServerRecord
+from seatrial.serving.triton_metrics import Reading, parse
 from seatrial.tensors import Tensors
 
 QUICK_S = 2.0
 """Seconds for a question that costs the server nothing; a server that takes longer is stuck or starved."""
-
-
-_COUNTERS = re.compile(r"^(nv_inference_\w+)(?:{[^}]*})? (\S+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Work:
-    """Requests: `completed` since the server's start, answered or failed; `waiting` in the queue, for an instance to be
-    free. Those that an instance is working on are in neither: Triton does not count them."""
-
-    completed: int
-    waiting: int
-
-
-def work_of(metrics: str) -> Work:
-    """The work that Triton's metrics page tells of. Pure. Raises ValueError for a number that is none."""
-    totals = Counter[str]()
-    for name, value in _COUNTERS.findall(metrics):
-        totals[name] += int(float(value))
-    completed = totals["nv_inference_request_success"] + totals["nv_inference_request_failure"]
-    return Work(completed, totals["nv_inference_pending_request_count"])
 
 
 class Probe:
@@ -73,12 +50,12 @@ class Probe:
         except (OSError, HTTPException, ValueError):
             return False
 
-    def work(self) -> Work | None:
+    def reading(self) -> Reading | None:
         """What the server has done and has before it; None when it does not say."""
         try:
             answer = self._http.get(f"http://{HOST}:{self._metrics_port}/metrics")
-            return work_of(answer.text) if answer.status_code == 200 else None
-        except (httpx.HTTPError, ValueError):
+            return parse(answer.text) if answer.status_code == 200 else None
+        except (httpx.HTTPError, ValueError, OverflowError):
             return None
 
     def _ask(self, path: str) -> tuple[int, bytes]:

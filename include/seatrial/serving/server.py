@@ -61,6 +61,7 @@ class Server:
         self._lock, self._leave = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
         self.gone = self.ended = False
+        self.requests_per_s: float | None = None  # the load on it, while it is watched and that is known
 
     @property
     def record(self) -> ServerRecord:
@@ -207,6 +208,7 @@ class Server:
                 if self._leave.wait(LOOK_EVERY_S):
                     return
                 watch.look(time.monotonic(), draining=self._record.drain_until is not None)
+                self.requests_per_s = watch.requests_per_s(time.monotonic())
         self._finish(max(self._limits.grace_s, self._outstanding_until() - time.monotonic()))
 
     def _drained(self, watch: Watch, now: float) -> bool:

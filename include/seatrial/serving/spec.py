@@ -62,6 +62,9 @@ class Deployment(BaseModel):
     state: Literal["starting", "ready", "draining", "failed", "stopped"]
     replicas: tuple[Replica, ...] = ()
     error: str | None = None
+    requests_per_s: float | None = Field(
+        None, description="The load that arrives at its ready replicas now; null while it is not known of each of them."
+    )
     kept_warm_until_ms: int | None = Field(
         default=None,
         description="Until when (milliseconds since 1970) it stays for a rollback; it serves no stage meanwhile.",

@@ -1,8 +1,9 @@
-"""What one Inference Server counts, from its own /metrics: requests, failures, and latencies of the last minute."""
+"""What one Inference Server counts, from its own /metrics: requests, failures, queue, latencies of the last minute."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,18 +13,22 @@ SUMMARY = {0.5: 0.05, 0.9: 0.01, 0.95: 0.005, 0.99: 0.001}
 """The quantiles that a server keeps, each with its error (CKMS), over the last 48 to 60 s."""
 
 TIMEOUT_S = 1.0
-_LINE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$", re.MULTILINE)
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
+SUCCESS, FAILURE = "nv_inference_request_success", "nv_inference_request_failure"
+PENDING, ANSWERED_WITH_ERROR = "nv_inference_pending_request_count", "seatrial_failed_requests"
+_COUNTS = re.compile(rf"^({SUCCESS}|{FAILURE}|{PENDING}|{ANSWERED_WITH_ERROR})(?:\{{[^}}]*\}})? (\S+)$", re.MULTILINE)
+_QUANTILES = re.compile(r'^nv_inference_request_summary_us\{[^}]*quantile="([^"]*)"[^}]*\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Reading:
     """`requests` ended since the server's start, `failures` of them failed: for Triton, or for our python runtime,
     whose error answers Triton counts as success. A request refused for its form (a name, a shape) is in neither.
+    `waiting`: requests in the queue, for an instance to be free; those that an instance works on are counted nowhere.
     `quantiles_ms`: of the last minute's, NaN when it had none."""
 
     requests: int
     failures: int
+    waiting: int
     quantiles_ms: Mapping[float, float]
 
 
@@ -38,22 +43,18 @@ def read(metrics_address: str) -> Reading | None:
     try:
         answer = httpx.get(f"http://{metrics_address}/metrics", timeout=TIMEOUT_S, trust_env=False)
         return parse(answer.text) if answer.status_code == 200 else None
-    except (httpx.HTTPError, ValueError):
+    except (httpx.HTTPError, ValueError, OverflowError):
         return None
 
 
 def parse(text: str) -> Reading:
-    """The reading of a server of one model (pure). ValueError for a value that is no number."""
-    success = failures = answered_with_error = 0
-    quantiles: dict[float, float] = {}
-    for line in _LINE.finditer(text):
-        labels, value = dict(_LABEL.findall(line["labels"] or "")), float(line["value"])
-        if line["name"] == "nv_inference_request_success":
-            success += int(value)
-        elif line["name"] == "nv_inference_request_failure":
-            failures += int(value)
-        elif line["name"] == "seatrial_failed_requests":
-            answered_with_error += int(value)
-        elif line["name"] == "nv_inference_request_summary_us" and "quantile" in labels:
-            quantiles[float(labels["quantile"])] = value / 1000
-    return Reading(success + failures, failures + answered_with_error, quantiles)
+    """The reading of a server of one model (pure). ValueError or OverflowError for a value that is no number."""
+    counts = Counter[str]()
+    for name, value in _COUNTS.findall(text):
+        counts[name] += int(float(value))
+    return Reading(
+        requests=counts[SUCCESS] + counts[FAILURE],
+        failures=counts[FAILURE] + counts[ANSWERED_WITH_ERROR],
+        waiting=counts[PENDING],
+        quantiles_ms={float(quantile): float(us) / 1000 for quantile, us in _QUANTILES.findall(text)},
+    )

@@ -23,6 +23,7 @@ from types import TracebackType
 import psutil
 
 from seatrial.errors import SeatrialError, ServerFailed
+from seatrial.serving.arrivals import Arrivals
 from seatrial.serving.probe import Probe
 from seatrial.serving.processes import ProcessId, exit_status, identify, is_alive, members
 from seatrial.serving.record import REPOSITORY, ServerRecord
@@ -101,7 +102,7 @@ class Watch:
         self._name = f"{record.served.name} {record.served.version}"
         self._processes = [server_process(record), *_instances(folder, record)]
         self._probe, self._answered, self._progress = Probe(record), now, Progress.begin(now)
-        self._ask_at, self._seal_at, self._canary = now, now, Canary()
+        self._ask_at, self._seal_at, self._canary, self._arrivals = now, now, Canary(), Arrivals()
 
     def __enter__(self) -> Watch:
         return self
@@ -123,15 +124,20 @@ class Watch:
         """For how long it has had nothing to do."""
         return self._progress.quiet_s(now)
 
+    def requests_per_s(self, now: float) -> float | None:
+        """The load on it, without what it is sent from here; None while that is not known."""
+        return self._arrivals.per_s(now)
+
     def _ask(self, now: float, *, may_send: bool) -> None:
         if self._probe.is_ready():
             self._answered = now
         elif now - self._answered > self._limits.silent_s:
             raise ServerFailed(f"{self._name}: has not answered for {now - self._answered:.0f} s")
-        work = self._probe.work()
-        if work is None:
+        found = self._probe.reading()
+        if found is None:
             return
-        self._progress = self._progress.seen(work.completed, work.waiting > 0 or self._canary.outstanding, now)
+        self._arrivals = self._arrivals.seen(found.requests + found.waiting - self._canary.sent, now)
+        self._progress = self._progress.seen(found.requests, found.waiting > 0 or self._canary.outstanding, now)
         if may_send and self._sample is not None and self._progress.quiet_s(now) > IDLE_S:
             self._canary.send(self._record, self._sample, timeout_s=self._hung_s + IDLE_S)
         if self._progress.stuck_s(now) > self._hung_s:
@@ -156,6 +162,7 @@ class Canary:
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
+        self.sent = 0
 
     @property
     def outstanding(self) -> bool:
@@ -168,6 +175,7 @@ class Canary:
                 target=_canary, args=(record, sample, timeout_s), name=f"canary of {record.id}", daemon=True
             )
             self._thread.start()
+            self.sent += 1
 
 
 def _canary(record: ServerRecord, sample: Tensors, timeout_s: float) -> None:

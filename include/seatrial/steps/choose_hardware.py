@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 from seatrial.autoscale.choose import Choice, choose
-from seatrial.autoscale.derive import derive
+from seatrial.autoscale.derive import ScalingPolicy, derive
 from seatrial.autoscale.table import capacity_table
 from seatrial.errors import Refused
 from seatrial.profiling.cell import Cell
+from seatrial.steps.present import production_load
 from seatrial.steps.run import Run
 
 
@@ -21,13 +22,19 @@ def choose_hardware(run: Run, model_id: int) -> dict[str, Any]:
         if evidence["run"] == run.id
     ]
     choice = choose(measured)
-    load = run.api.version(model_id)["manifest"]["objective"].get("requests_per_s") or 0.0
-    policy = derive(choice.cell, now_ms=int(time.time() * 1000), trough=load, peak=load)
+    policy = policy_from(run, choice.cell)
     document = {"choice": choice.model_dump(mode="json"), "policy": policy.model_dump(mode="json")}
     run.api.add_evidence(model_id, "ChooseHardware", "choice", run.id, document)
     _tell(run, choice)
     run.progress(f"target per replica: {policy.explanation}")
     return policy.model_dump(mode="json")
+
+
+def policy_from(run: Run, cell: Cell) -> ScalingPolicy:
+    """The policy of a measured cell for the load that the manifest states, or for what Production has now if more."""
+    stated = run.api.version(cell.model_id)["manifest"]["objective"].get("requests_per_s") or 0.0
+    peak = max(stated, production_load(run, cell.model) or 0.0)
+    return derive(cell, now_ms=int(time.time() * 1000), trough=stated, peak=peak)
 
 
 def cells_of_run(run: Run, model_id: int, option: str) -> Cell:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from seatrial.autoscale.derive import ScalingPolicy
-from seatrial.errors import Conflict, NotDeployed
-from seatrial.serving.spec import Deployment
+from seatrial.autoscale.replicas import Start, replicas_to_start
+from seatrial.errors import Conflict
 from seatrial.serving.triton_metrics import read
 from seatrial.steps.deploy import deploy
+from seatrial.steps.present import deployment_of
 from seatrial.steps.run import Run
 from seatrial.steps.warm import warm
 from seatrial.waiting import wait_until
@@ -24,14 +25,16 @@ def promote(run: Run, model_id: int, policy: dict[str, Any], *, expect_productio
     version = run.api.version(model_id)
     model, number = version["model"], version["version"]
     _not_undone(run, version)
-    deployment = deploy(run, model_id, wanted.option, wanted.min_replicas)
-    run.progress(f"{wanted.min_replicas} replica(s) ready on {wanted.option.name}")
+    former = None if expect_production is None else run.api.model_version(model, expect_production)["model_id"]
+    start = _start(run, version, wanted, former)
+    deployment = deploy(run, model_id, wanted.option, start.replicas)
+    run.progress(f"{start.replicas} replica(s) ready on {wanted.option.name}: {start.why}")
     if version["stages"].get("local") != "Production":
         warmth = warm(run, version, deployment)
         before = {
             "warmth": [found.model_dump(mode="json") for found in warmth],
             "sentence": "; ".join(found.sentence for found in warmth),
-            "production": _served_so_far(run, model, expect_production),
+            "production": _served_so_far(run, expect_production, former),
         }
         run.api.add_evidence(model_id, "Promote", "before", run.id, before)
     move = run.api.move_stage(
@@ -43,11 +46,13 @@ def promote(run: Run, model_id: int, policy: dict[str, Any], *, expect_productio
         run=run.id,
         why=f"validated; {wanted.target_per_replica:g} requests/s a replica on {wanted.option.name}",
     )
-    run.api.add_evidence(model_id, "Promote", "move", run.id, {"move": move, "replicas": wanted.min_replicas})
+    run.api.add_evidence(
+        model_id, "Promote", "move", run.id, {"move": move, "replicas": start.replicas, "sentence": start.why}
+    )
     run.progress(f"{model}@{number} is Production (ledger entry {move['seq']})")
     if move["displaced"] is not None:
         run.progress(_left(run, move))
-    return {"move": move["seq"], "displaced": move["displaced"], "replicas": wanted.min_replicas}
+    return {"move": move["seq"], "displaced": move["displaced"], "replicas": start.replicas}
 
 
 def _not_undone(run: Run, version: dict[str, Any]) -> None:
@@ -61,15 +66,23 @@ def _not_undone(run: Run, version: dict[str, Any]) -> None:
             )
 
 
-def _served_so_far(run: Run, model: str, production: int | None) -> dict[str, Any] | None:
+def _start(run: Run, version: dict[str, Any], policy: ScalingPolicy, former: int | None) -> Start:
+    """What the present load needs; of a version that is Production already, what serves it."""
+    if version["stages"].get("local") == "Production":
+        own = deployment_of(run, version["model_id"])
+        return Start(max(policy.min_replicas, own.spec.replicas if own else 0), "as many as it was promoted with")
+    before = deployment_of(run, former)
+    if before is None:
+        return replicas_to_start(policy, running=0, load=None)
+    return replicas_to_start(policy, running=before.spec.replicas, load=before.requests_per_s)
+
+
+def _served_so_far(run: Run, production: int | None, model_id: int | None) -> dict[str, Any] | None:
     """How many requests the present Production version was sent and failed, for the watch to compare with."""
     if production is None:
         return None
-    model_id = run.api.model_version(model, production)["model_id"]
-    try:
-        replicas = Deployment.model_validate(run.api.deployment(model_id)).replicas
-    except NotDeployed:
-        replicas = ()
+    deployment = deployment_of(run, model_id)
+    replicas = deployment.replicas if deployment is not None else ()
     found = [read(r.metrics_address) for r in replicas if r.state == "ready" and r.metrics_address is not None]
     counted = [reading for reading in found if reading is not None]  # one may just be ending
     return {
@@ -85,9 +98,8 @@ def _left(run: Run, move: dict[str, Any]) -> str:
     model_id = run.api.model_version(move["model"], move["displaced"])["model_id"]
 
     def settled() -> str | None:
-        try:
-            found = Deployment.model_validate(run.api.deployment(model_id))
-        except NotDeployed:
+        found = deployment_of(run, model_id)
+        if found is None:
             return f"{name} is archived; its servers have drained and are gone"
         if found.state == "draining":
             return None

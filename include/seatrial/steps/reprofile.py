@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from seatrial.autoscale.derive import derive
 from seatrial.errors import NotFound, Refused
-from seatrial.steps.choose_hardware import cells_of_run
+from seatrial.steps.choose_hardware import cells_of_run, policy_from
 from seatrial.steps.run import Run
 
 
@@ -34,7 +32,7 @@ def refresh_policies(run: Run) -> dict[str, Any]:
             continue
         try:
             cell = cells_of_run(run, policy["model_id"], policy["option"]["name"])
-            fresh = derive(cell, now_ms=int(time.time() * 1000))
+            fresh = policy_from(run, cell)
         except Refused as error:
             run.progress(f"{model['name']}: the policy stays as it is: {error}")
             continue

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.autoscale.choose import choose
-from seatrial.autoscale.derive import REACHABLE, TAU, derive, floor_two_digits, replicas_for
+from seatrial.autoscale.derive import REACHABLE, TAU, derive, floor_two_digits
 from seatrial.errors import Refused
 from seatrial.profiling.cell import Cell
 
@@ -74,12 +74,6 @@ def test_a_target_that_can_never_be_exceeded_is_refused_with_the_arithmetic() ->
 def test_an_infeasible_cell_gives_no_policy() -> None:
     with pytest.raises(Refused, match="too slow"):
         derive(cell(feasible=False, method="infeasible", notes=("too slow",)), now_ms=0)
-
-
-def test_replicas_follow_the_load_and_keep_the_least() -> None:
-    policy = derive(cell(), now_ms=0, trough=150, peak=300)
-    assert policy.min_replicas == replicas_for(150, policy) == replicas_for(0, policy)
-    assert policy.max_replicas >= replicas_for(300, policy)
 
 
 @given(st.floats(0.01, 1e6))

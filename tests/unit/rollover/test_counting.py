@@ -13,7 +13,7 @@ PROMISE = Promise(error_excess=0.001, before=None, objective=Objective(latency_m
 
 
 def reading(requests: int, failures: int = 0, quantiles: dict[float, float] = FAST) -> Reading:
-    return Reading(requests, failures, quantiles)
+    return Reading(requests, failures, 0, quantiles)
 
 
 def counted(*looks: dict[str, Reading], every_s: float = 1.0, disturbed: tuple[int, ...] = ()) -> Counting:

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.serving.probe import Work, work_of
 from seatrial.serving.watch import Progress
 
 LOOKS = st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=30)
@@ -45,24 +43,3 @@ def test_a_server_is_never_stuck_and_quiet_at_once(looks: list[tuple[int, bool]]
     progress, now = followed(looks), float(len(looks))
     assert min(progress.stuck_s(now), progress.quiet_s(now)) == 0.0
     assert 0.0 <= progress.stuck_s(now) <= now
-
-
-METRICS = """\
-# HELP nv_inference_request_success Number of successful inference requests
-# TYPE nv_inference_request_success counter
-nv_inference_request_success{model="tiny",version="1"} 7
-nv_inference_request_failure{model="tiny",reason="OTHER",version="1"} 1
-nv_inference_request_failure{model="tiny",reason="BACKEND",version="1"} 2
-nv_inference_pending_request_count{model="tiny",version="1"} 3
-nv_pinned_memory_pool_total_bytes 0
-"""
-
-
-def test_answered_and_failed_requests_are_completed_ones() -> None:
-    assert work_of(METRICS) == Work(completed=10, waiting=3)
-
-
-def test_a_metrics_page_without_numbers_is_no_page() -> None:
-    assert work_of("") == Work(0, 0)
-    with pytest.raises(ValueError):
-        work_of("nv_inference_pending_request_count many\n")
