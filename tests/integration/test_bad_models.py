@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -195,14 +195,21 @@ def test_a_model_that_eats_memory_is_killed_by_its_limit(tmp_path: Path, install
             assert servers.ends(server).startswith("killed by the memory limit 512 MiB (cgroup v")
 
 
+def without_cgroups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a kernel that gives us no right to one."""
+    for make in ("make_cgroup", "make_pids_cgroup"):
+        monkeypatch.setattr(confinement, make, lambda replica: None)
+
+
 def test_without_a_cgroup_each_process_has_its_limit(
     tmp_path: Path, installation: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confinement, "make_cgroup", lambda replica: None)  # what a kernel without the right to one says
+    without_cgroups(monkeypatch)
     with servers_in(tmp_path, installation) as servers:
         server = servers.start("eat-memory!", SMALL)
         ready = servers.becomes(server, "ready")
         assert ready.memory_limit == "1024 MiB of data for each process (RLIMIT_DATA)"
+        assert (ready.process_limit or "").startswith("none: ")
         servers.now(server)
         with pytest.raises(SeatrialError):
             ask(ready.grpc_address)
@@ -212,7 +219,29 @@ def test_without_a_cgroup_each_process_has_its_limit(
             assert process.rlimit(psutil.RLIMIT_DATA)[0] == 1024 * 2**20
 
 
-def test_what_a_model_has_started_ends_with_its_server(tmp_path: Path, installation: Any) -> None:
+@pytest.mark.parametrize("what", ["fork-bomb", "fork-bomb!"])
+def test_a_model_that_forks_without_end_is_ended_at_its_limit(
+    tmp_path: Path, installation: Any, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(confinement, "TASK_LIMIT", 150)  # as many forks of a server's process as a test should need
+    with servers_in(tmp_path, installation) as servers:
+        server = servers.start(what)
+        if "!" in what:
+            ready = servers.becomes(server, "ready")
+            assert (ready.process_limit or "").startswith("150 processes and threads (cgroup v")
+            servers.now(server)
+            with pytest.raises(SeatrialError):
+                ask(ready.grpc_address)
+        assert servers.ends(server).startswith("reached its limit of 150 processes and threads (cgroup v")
+
+
+@pytest.mark.parametrize("kept", ["a cgroup", "no cgroup"])
+@pytest.mark.parametrize("grace_s", [0.0, 6.0])
+def test_what_a_model_has_started_ends_with_its_server(
+    tmp_path: Path, installation: Any, monkeypatch: pytest.MonkeyPatch, kept: str, grace_s: float
+) -> None:
+    if kept == "no cgroup":
+        without_cgroups(monkeypatch)
     with servers_in(tmp_path, installation) as servers:
         server = servers.start("fork!")
         address = servers.becomes(server, "ready").grpc_address
@@ -221,12 +250,17 @@ def test_what_a_model_has_started_ends_with_its_server(tmp_path: Path, installat
         (servers.folder(server) / "now").unlink()
         children = wait_until(lambda: sleeping(servers.folder(server)), Deadline.after(20), "three children")
         assert any(MARKER not in child.environ() for child in children), "one has an empty environment and no parent"
-        servers.backend.stop(server)
+        servers.backend.stop(server, grace_s)
         assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
 
 
 def sleeping(folder: Path) -> list[psutil.Process] | None:
-    found = [process for process in members(folder) if process.name() == "sleep"]
+    """The three children of a model that forks: each runs `sleep 1000` with the replica's folder as its own."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.name() == "sleep" and process.cwd() == str(folder.resolve()):
+                found.append(process)
     return found if len(found) == 3 else None
 
 

@@ -9,8 +9,25 @@ from pathlib import Path
 import pytest
 
 from seatrial.serving import cgroups
-from seatrial.serving.cgroups import Cgroup, leftover, limit_memory, make_cgroup, remove_cgroup, replica_of
-from seatrial.serving.confinement import Confinement, confined, memory_flaw
+from seatrial.serving.cgroups import (
+    Cgroup,
+    leftover,
+    limit_memory,
+    limit_tasks,
+    make_cgroup,
+    make_pids_cgroup,
+    remove_cgroup,
+    replica_of,
+)
+from seatrial.serving.confinement import (
+    NO_TASK_LIMIT,
+    TASK_LIMIT,
+    Confinement,
+    confine,
+    confined,
+    memory_flaw,
+    tasks_flaw,
+)
 from seatrial.serving.processes import MARKER, members
 from seatrial.waiting import Deadline, wait_until
 
@@ -18,8 +35,8 @@ from seatrial.waiting import Deadline, wait_until
 @pytest.fixture(params=["cgroup v2", "cgroup v1"])
 def cgroup(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cgroup]:
     """The cgroup of a replica, in one version only."""
-    own = tuple(found for found in cgroups._own() if found.kind == request.param)
-    monkeypatch.setattr(cgroups, "_own", lambda: own)
+    own = {c: tuple(found for found in cgroups._own(c) if found.kind == request.param) for c in cgroups.CONTROLLERS}
+    monkeypatch.setattr(cgroups, "_own", own.__getitem__)
     made = make_cgroup(tmp_path / "tiny-1-00000000")
     if made is None:
         pytest.skip(f"this machine lets us have no {request.param}")
@@ -65,3 +82,24 @@ def test_a_process_outside_its_cgroup_is_not_within_its_memory(cgroup: Cgroup, t
             assert f"its processes {outside.pid} were not" in (memory_flaw(replica, given, 512) or "")
         finally:
             outside.kill()
+
+
+def test_a_process_outside_its_cgroup_is_not_within_its_number_of_processes(cgroup: Cgroup, tmp_path: Path) -> None:
+    replica, pids = tmp_path / "tiny-1-00000000", make_pids_cgroup(tmp_path / "tiny-1-00000000")
+    if pids is None:
+        assert confine(replica, None).tasks == NO_TASK_LIMIT
+        return
+    try:
+        assert limit_tasks(pids, TASK_LIMIT)
+        given = Confinement(cgroup, pids_cgroup=pids, tasks="a few")
+        assert tasks_flaw(replica, given) is None
+        with subprocess.Popen(["/bin/sleep", "600"], env={MARKER: str(replica)}) as outside:
+            try:
+                wait_until(lambda: members(replica), Deadline.after(20), "it is there")
+                assert f"its processes {outside.pid} were not" in (tasks_flaw(replica, given) or "")
+            finally:
+                outside.kill()
+        assert limit_tasks(pids, 7)
+        assert "says 7" in (tasks_flaw(replica, given) or "")
+    finally:
+        remove_cgroup(pids)

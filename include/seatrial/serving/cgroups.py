@@ -1,18 +1,20 @@
-"""A cgroup for each replica: how much memory it may use, and which processes are its own, whatever they do.
+"""A cgroup for each replica: how much memory and how many processes it may have, and which processes are its own.
 
 A process is born into the cgroup of its parent: so a child that has left its session, outlived its parent and emptied
 its environment is still found. (Only root could move it elsewhere: do not run the manager as root where models can
 run code of their own.) Ours are made below the manager's own cgroup, where the kernel or the service manager allows
 that (systemd: `Delegate=yes`); others' are never touched.
 
-A kernel has its memory controller in version 2 or in version 1. Version 2 gives it to children only of a cgroup
-without processes, so a manager that is alone in its cgroup moves into a leaf beside them.
+A kernel has each of its controllers in version 2 or in version 1, where a replica has a cgroup in the hierarchy of
+each. Version 2 gives controllers to children only of a cgroup without processes, so a manager that is alone in its
+cgroup moves into a leaf beside them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ from typing import Literal
 
 LEAF = "seatrial-manager"
 MIB = 2**20
+Controller = Literal["memory", "pids"]
+CONTROLLERS: tuple[Controller, ...] = ("memory", "pids")
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,9 @@ _SWAP = {"cgroup v2": ("memory.swap.max", 0), "cgroup v1": ("memory.memsw.limit_
 _EVENTS = {"cgroup v2": "memory.events", "cgroup v1": "memory.oom_control"}
 
 
-def own_cgroups(memberships: str, mounts: str) -> tuple[Cgroup, ...]:
-    """Our own cgroups that may hold others, version 2 first. Pure: from /proc/self/cgroup and /proc/self/mountinfo."""
+def own_cgroups(memberships: str, mounts: str, controller: Controller) -> tuple[Cgroup, ...]:
+    """Our own cgroups that may hold others with that controller, version 2 first. Pure: from /proc/self/cgroup and
+    /proc/self/mountinfo."""
     found: dict[str, Cgroup] = {}
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
@@ -45,16 +50,25 @@ def own_cgroups(memberships: str, mounts: str) -> tuple[Cgroup, ...]:
         kind = after.split()[0]
         if kind == "cgroup2":
             found["cgroup v2"] = Cgroup("cgroup v2", _below(mount, root, _path(memberships, "")))
-        elif kind == "cgroup" and "memory" in after.split()[-1].split(","):
-            found["cgroup v1"] = Cgroup("cgroup v1", _below(mount, root, _path(memberships, "memory")))
+        elif kind == "cgroup" and controller in after.split()[-1].split(","):
+            found["cgroup v1"] = Cgroup("cgroup v1", _below(mount, root, _path(memberships, controller)))
     return tuple(found[kind] for kind in ("cgroup v2", "cgroup v1") if kind in found)
 
 
 def make_cgroup(replica: Path) -> Cgroup | None:
     """A cgroup for the replica in that folder, with a memory controller where one can be had; None where none is
     allowed at all. A second call gives the same one."""
-    own = _own()
-    for parent in (*filter(_gives_memory, own), *own):
+    own = _own("memory")
+    return _make(replica, (*(parent for parent in own if _gives(parent, "memory")), *own))
+
+
+def make_pids_cgroup(replica: Path) -> Cgroup | None:
+    """The replica's cgroup with a pids controller, in version 2 the one that it has; None where none can be had."""
+    return _make(replica, [parent for parent in _own("pids") if _gives(parent, "pids")])
+
+
+def _make(replica: Path, parents: Iterable[Cgroup]) -> Cgroup | None:
+    for parent in parents:
         with suppress(OSError):
             made = Cgroup(parent.kind, _home(parent.path) / f"{_prefix(replica.parent)}{replica.name}")
             made.path.mkdir(exist_ok=True)
@@ -88,6 +102,35 @@ def was_out_of_memory(cgroup: Cgroup) -> bool:
     return False
 
 
+def limit_tasks(cgroup: Cgroup, limit: int) -> bool:
+    """Set how many processes and threads it may hold. Whether the kernel has taken it."""
+    with suppress(OSError):
+        (cgroup.path / "pids.max").write_text(str(limit))
+        return task_limit(cgroup) == limit
+    return False
+
+
+def task_limit(cgroup: Cgroup) -> int | None:
+    """The limit that the kernel shows; None without one."""
+    with suppress(OSError, ValueError):
+        return int((cgroup.path / "pids.max").read_text())
+    return None
+
+
+def was_out_of_tasks(cgroup: Cgroup) -> bool:
+    """Whether the kernel has refused a process or thread in there because of the limit."""
+    with suppress(OSError, ValueError, IndexError):
+        return int((cgroup.path / "pids.events").read_text().split()[1]) > 0
+    return False
+
+
+def pids_in(cgroup: Cgroup) -> set[int]:
+    """The processes in it, without those in cgroups below it."""
+    with suppress(OSError):
+        return {int(pid) for pid in (cgroup.path / "cgroup.procs").read_text().split()}
+    return set()
+
+
 def remove_cgroup(cgroup: Cgroup) -> None:
     """Remove it, those that its processes made below it too. Call when they have ended; safe to repeat."""
     with suppress(OSError):
@@ -109,13 +152,16 @@ def replica_of(pid: int, servers: Path) -> Path | None:
 def leftover(servers: Path) -> list[tuple[Cgroup, Path]]:
     """The cgroups made below ours for replicas below `servers`, each with its replica's folder."""
     prefix = _prefix(servers)
-    found = [Cgroup(own.kind, path) for own in _own() for path in sorted(_home(own.path).glob(f"{prefix}[!.]*"))]
+    own = {found for controller in CONTROLLERS for found in _own(controller)}
+    found = [Cgroup(o.kind, path) for o in own for path in _home(o.path).glob(f"{prefix}[!.]*")]
+    found.sort(key=lambda cgroup: cgroup.path)
     return [(cgroup, servers / cgroup.path.name.removeprefix(prefix)) for cgroup in found]
 
 
-def _own() -> tuple[Cgroup, ...]:
+def _own(controller: Controller) -> tuple[Cgroup, ...]:
     with suppress(OSError):
-        return own_cgroups(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text())
+        memberships, mounts = Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text()
+        return own_cgroups(memberships, mounts, controller)
     return ()
 
 
@@ -128,22 +174,22 @@ def _home(own: Path) -> Path:
     return own.parent if own.name == LEAF else own
 
 
-def _gives_memory(own: Cgroup) -> bool:
-    """Whether cgroups below `own` can have a memory limit; in version 2 that may have to be switched on."""
+def _gives(own: Cgroup, controller: Controller) -> bool:
+    """Whether cgroups below `own` can have that controller; in version 2 it may have to be switched on."""
     if own.kind == "cgroup v1":
         return True
     home = _home(own.path)
     with suppress(OSError):
-        if "memory" not in (home / "cgroup.controllers").read_text().split():
+        if controller not in (home / "cgroup.controllers").read_text().split():
             return False
-        return _switched_on(home) or (_move_to_leaf(home) and _switched_on(home))
+        return _switched_on(home, controller) or (_move_to_leaf(home) and _switched_on(home, controller))
     return False
 
 
-def _switched_on(home: Path) -> bool:
+def _switched_on(home: Path, controller: Controller) -> bool:
     with suppress(OSError):  # busy: processes stand beside the children
-        (home / "cgroup.subtree_control").write_text("+memory")
-    return "memory" in (home / "cgroup.subtree_control").read_text().split()
+        (home / "cgroup.subtree_control").write_text(f"+{controller}")
+    return controller in (home / "cgroup.subtree_control").read_text().split()
 
 
 def _move_to_leaf(home: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What a replica is kept within: cgroup, memory, the size of its files. Set before its start, then read back."""
+"""What a replica is kept within: cgroups, memory, processes, the size of its files. Set before its start, read back."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ from seatrial.serving.cgroups import (
     MIB,
     Cgroup,
     limit_memory,
+    limit_tasks,
     make_cgroup,
+    make_pids_cgroup,
     memory_limit_mib,
+    pids_in,
     replica_of,
+    task_limit,
     was_out_of_memory,
+    was_out_of_tasks,
 )
 from seatrial.serving.processes import members
 
@@ -31,14 +36,27 @@ It must hold the shared memory of one request too, which is a file."""
 SERVER_RESERVES_MIB = 512
 """What tritonserver asks of the kernel and never uses (464 MiB, its threads' stacks), which RLIMIT_DATA counts."""
 
+TASK_LIMIT = 2048
+"""Processes and threads of one replica, as the kernel counts them. TODO_MEASURE"""
+
+NO_TASK_LIMIT = "none: this machine lets us have no pids controller"
+
 
 @dataclass(frozen=True)
 class Confinement:
-    """`memory` says the limit and what keeps it; None without one. `limits` are rlimits, the same for each process."""
+    """`memory` says the limit and what keeps it; None without one. `limits` are rlimits, the same for each process.
+    `tasks` says how many processes and threads there may be; None for a server of an earlier version's manager."""
 
     cgroup: Cgroup | None
     memory: str | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
+    pids_cgroup: Cgroup | None = None
+    tasks: str | None = None
+
+    @property
+    def cgroups(self) -> tuple[Cgroup, ...]:
+        """Those to enter and to remove: in version 2 one keeps everything."""
+        return tuple(dict.fromkeys(cgroup for cgroup in (self.cgroup, self.pids_cgroup) if cgroup is not None))
 
 
 def confine(replica: Path, memory_mib: int | None) -> Confinement:
@@ -49,19 +67,30 @@ def confine(replica: Path, memory_mib: int | None) -> Confinement:
     No process leaves a core file: one is as large as its memory, and a model that crashes does so again and again.
     """
     cgroup, limits = make_cgroup(replica), {"RLIMIT_FSIZE": FILE_LIMIT, "RLIMIT_CORE": 0}
+    pids_cgroup, tasks = _confine_tasks(replica)
     if memory_mib is None:
-        return Confinement(cgroup, None, limits)
-    if cgroup is not None and limit_memory(cgroup, memory_mib):
-        return Confinement(cgroup, f"{memory_mib} MiB ({cgroup.kind})", limits)
-    each = memory_mib + SERVER_RESERVES_MIB
-    limits["RLIMIT_DATA"] = each * MIB
-    return Confinement(cgroup, f"{each} MiB of data for each process (RLIMIT_DATA)", limits)
+        memory = None
+    elif cgroup is not None and limit_memory(cgroup, memory_mib):
+        memory = f"{memory_mib} MiB ({cgroup.kind})"
+    else:
+        each = memory_mib + SERVER_RESERVES_MIB
+        limits["RLIMIT_DATA"] = each * MIB
+        memory = f"{each} MiB of data for each process (RLIMIT_DATA)"
+    return Confinement(cgroup, memory, limits, pids_cgroup, tasks)
+
+
+def _confine_tasks(replica: Path) -> tuple[Cgroup | None, str]:
+    """RLIMIT_NPROC would be none: it counts all processes of the user, so one replica would starve the others."""
+    cgroup = make_pids_cgroup(replica)
+    if cgroup is None or not limit_tasks(cgroup, TASK_LIMIT):
+        return cgroup, NO_TASK_LIMIT
+    return cgroup, f"{TASK_LIMIT} processes and threads ({cgroup.kind})"
 
 
 def confined(command: Sequence[str], confinement: Confinement) -> list[str]:
     """The command that runs `command` within its limits."""
-    cgroup = None if confinement.cgroup is None else str(confinement.cgroup.path)
-    given = json.dumps({"cgroup": cgroup, "limits": dict(confinement.limits)})
+    cgroups = [str(cgroup.path) for cgroup in confinement.cgroups]
+    given = json.dumps({"cgroups": cgroups, "limits": dict(confinement.limits)})
     return [sys.executable, "-I", "-S", str(Path(launch.__file__)), given, *command]
 
 
@@ -76,11 +105,25 @@ def memory_flaw(replica: Path, confinement: Confinement, memory_mib: int | None)
     return f"was given {confinement.memory}, but its processes {', '.join(free)} were not" if free else None
 
 
-def killed_by(confinement: Confinement) -> str | None:
-    """The limit that has killed a process of the replica; None when none has."""
-    if confinement.cgroup is None or confinement.memory is None or not was_out_of_memory(confinement.cgroup):
+def tasks_flaw(replica: Path, confinement: Confinement) -> str | None:
+    """Why the running replica is not within the processes and threads that it was given; None when it is."""
+    cgroup = confinement.pids_cgroup
+    if cgroup is None or confinement.tasks == NO_TASK_LIMIT:
         return None
-    return f"killed by the memory limit {confinement.memory}"
+    if task_limit(cgroup) != TASK_LIMIT:
+        return f"was given {confinement.tasks}, but its {cgroup.kind} says {task_limit(cgroup)}"
+    running, kept = members(replica), pids_in(cgroup)
+    free = [str(process.pid) for process in running if process.pid not in kept and process.is_running()]
+    return f"was given {confinement.tasks}, but its processes {', '.join(free)} were not" if free else None
+
+
+def overstepped(confinement: Confinement) -> str | None:
+    """The limit that the replica has run into, as the kernel says; None when it has run into none."""
+    if confinement.memory is not None and confinement.cgroup is not None and was_out_of_memory(confinement.cgroup):
+        return f"killed by the memory limit {confinement.memory}"
+    if confinement.pids_cgroup is not None and was_out_of_tasks(confinement.pids_cgroup):
+        return f"reached its limit of {confinement.tasks}"
+    return None
 
 
 def _is_free(process: psutil.Process, replica: Path, each: int | None) -> bool:

@@ -282,10 +282,11 @@ def _remove_strays(folder: Path, keep: set[str]) -> None:
     cgroups = leftover(folder)
     found = {replica for _, replica in (*of_replicas(folder), *cgroups)} | {p for p in folder.iterdir() if p.is_dir()}
     for path in sorted(path for path in found if path.name not in keep):
-        end(None, path, grace_s=0)
         record = read_record(path)
-        own = [record.confinement.cgroup] if record is not None and record.confinement.cgroup is not None else []
-        for cgroup in (*own, *(cgroup for cgroup, replica in cgroups if replica == path)):
+        own = record.confinement.cgroups if record is not None else ()
+        of_it = {*own, *(cgroup for cgroup, replica in cgroups if replica == path)}
+        end(record.process if record is not None else None, path, 0, of_it)
+        for cgroup in of_it:
             remove_cgroup(cgroup)
         remove_shared_memory(path.name)
         shutil.rmtree(path, ignore_errors=True)

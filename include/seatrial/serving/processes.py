@@ -2,7 +2,8 @@
 
 A process is recognised by pid and start time, because pids come again. What belongs to a server is recognised by its
 cgroup, and by a marker in the environment; children inherit both, so also those are found whose parent is long gone.
-Without a cgroup a child is lost that has emptied its environment and also left the session or outlived the server.
+Without a cgroup the server adopts its orphans (`launch.py`), so whatever it has started is below it as long as it
+runs; a child that has emptied its environment is lost only when the server ends by itself first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from seatrial.errors import DeadlineExceeded, ServerFailed
-from seatrial.serving.cgroups import replica_of
+from seatrial.serving.cgroups import Cgroup, limit_tasks, replica_of
 from seatrial.waiting import Deadline, wait_until
 
 MARKER = "SEATRIAL_REPLICA"
@@ -101,18 +102,21 @@ def of_replicas(servers: Path) -> Iterator[tuple[psutil.Process, Path]]:
                 yield process, folder
 
 
-def end(process: ProcessId | None, folder: Path, grace_s: float) -> None:
+def end(process: ProcessId | None, folder: Path, grace_s: float, cgroups: Iterable[Cgroup] = ()) -> None:
     """End all processes of the replica in `folder`. When this returns, none is left. Safe to repeat.
 
-    The server gets SIGTERM and `grace_s` seconds for the requests that it has; then all that is left is killed.
-    Raises ServerFailed when the kernel does not let one die.
+    The server gets SIGTERM and `grace_s` seconds for the requests that it has; then all that is left is killed, and
+    none in `cgroups` can start another meanwhile. Raises ServerFailed when the kernel does not let one die.
     """
+    below = _tree(process)
     if process is not None and grace_s > 0:
         _terminate(process)
         with suppress(DeadlineExceeded):
             wait_until(lambda: not is_alive(process), Deadline.after(grace_s), "SIGTERM", longest_s=0.1)
+    for cgroup in cgroups:
+        limit_tasks(cgroup, 0)
     try:
-        wait_until(lambda: _kill_all(process, folder), Deadline.after(KILL_LIMIT_S), "SIGKILL", longest_s=0.1)
+        wait_until(lambda: _kill_all(process, folder, below), Deadline.after(KILL_LIMIT_S), "SIGKILL", longest_s=0.1)
     except DeadlineExceeded as error:
         left = ", ".join(str(member.pid) for member in members(folder))
         raise ServerFailed(
@@ -136,25 +140,30 @@ def _terminate(process: ProcessId) -> None:
             server.send_signal(signal.SIGTERM)
 
 
-def _kill_all(process: ProcessId | None, folder: Path) -> bool:
-    """Kill what is left; whether nothing was."""
-    left = [*members(folder), *_session(process)]
+def _kill_all(process: ProcessId | None, folder: Path, below: Sequence[psutil.Process]) -> bool:
+    """Kill what is left, `below` too, which the server had started before; whether nothing was."""
+    left = {*members(folder), *_tree(process), *filter(_runs, below)}
     for member in left:
         with suppress(psutil.NoSuchProcess):
             member.kill()
     return not left and (process is None or not is_alive(process))
 
 
-def _session(process: ProcessId | None) -> list[psutil.Process]:
-    """The living processes of a server's session, while the server is there: later its number may be another's."""
+def _tree(process: ProcessId | None) -> list[psutil.Process]:
+    """A server with all that is below it; nothing once it has ended: later its number may be another's."""
     if process is None or not is_alive(process):
         return []
-    found = []
-    for other in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if os.getsid(other.pid) == process.pid:
-                found.append(other)
-    return found if is_alive(process) else []
+    with suppress(psutil.NoSuchProcess):
+        server = psutil.Process(process.pid)  # remembers which process it is, as each of its children does
+        found = [server, *server.children(recursive=True)]
+        return [other for other in found if _runs(other)] if is_alive(process) else []
+    return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _is_replica(folder: Path, servers: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from seatrial.errors import SeatrialError, ServerFailed
 from seatrial.serving.cgroups import remove_cgroup
-from seatrial.serving.confinement import confine, confined, killed_by, memory_flaw
+from seatrial.serving.confinement import confine, confined, memory_flaw, overstepped, tasks_flaw
 from seatrial.serving.mps_daemons import MpsDaemons
 from seatrial.serving.ports import PortPool
 from seatrial.serving.probe import Probe
@@ -25,7 +25,7 @@ from seatrial.serving.triton_log import is_port_clash
 from seatrial.serving.triton_repository import CopyFiles, runs_our_runtime, write_repository
 from seatrial.serving.tritonserver import TritonInstallation, remove_shared_memory
 from seatrial.serving.warmup import unpack
-from seatrial.serving.watch import LOOK_EVERY_S, QUIET_S, Limits, Watch, see_alive, server_process
+from seatrial.serving.watch import LOOK_EVERY_S, QUIET_S, Limits, Watch, see_alive, see_within, server_process
 from seatrial.storage.local import atomic_write
 from seatrial.tensors import Tensors
 from seatrial.waiting import Deadline, wait_until
@@ -184,6 +184,7 @@ class Server:
     def _is_up(self, probe: Probe) -> bool:
         self._go_on()
         see_alive(self.folder, self._record, [server_process(self._record)])
+        see_within(self._record)
         return probe.is_ready()
 
     def _read_back(self) -> dict[str, str]:
@@ -193,6 +194,7 @@ class Server:
         flaws = (
             cores_flaw(record.core_set, core_sets(self.folder)),
             memory_flaw(self.folder, record.confinement, record.option.memory_mib),
+            tasks_flaw(self.folder, record.confinement),
             threads_flaw(record.option, shown) if runs_our_runtime(self.folder / REPOSITORY, record.served) else None,
         )
         for flaw in filter(None, flaws):
@@ -228,7 +230,7 @@ class Server:
         if self._record.drain_until is not None:
             log.warning("server %s failed while it drained: %s", self._record.id, message)
             return self._finish(grace_s=0)
-        message = f"{killed_by(self._record.confinement) or ''}: {message}".removeprefix(": ")
+        message = f"{overstepped(self._record.confinement) or ''}: {message}".removeprefix(": ")
         log.warning("server %s (%s) failed: %s", self._record.id, self._record.purpose, message)
         self._change(error=message, log_tail=log_tail(self.folder))  # first of all: it is no endpoint any more
         try:
@@ -248,9 +250,10 @@ class Server:
         if self._record.gpu is not None and self._record.gpu.mps_share is not None:
             # A client of MPS that is killed with work in flight can leave the other clients undefined.
             grace_s = max(grace_s, self._limits.grace_s)
-        end(self._record.process, self.folder, grace_s)
-        if self._record.confinement.cgroup is not None:
-            remove_cgroup(self._record.confinement.cgroup)
+        cgroups = self._record.confinement.cgroups
+        end(self._record.process, self.folder, grace_s, cgroups)
+        for cgroup in cgroups:
+            remove_cgroup(cgroup)
         remove_shared_memory(self._record.id)
 
     def _remove(self) -> None:

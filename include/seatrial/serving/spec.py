@@ -44,6 +44,9 @@ class Replica(BaseModel):
     memory_limit: str | None = Field(
         default=None, description="Its memory limit and what keeps it, read back; none: no limit."
     )
+    process_limit: str | None = Field(
+        default=None, description="How many processes and threads it may have and what keeps that, or why nothing does."
+    )
     runtime: dict[str, str] = Field(default_factory=dict, description="What the running runtime says of itself.")
     started_in_s: float | None = Field(
         default=None, description="Seconds from process start to the first answered request."

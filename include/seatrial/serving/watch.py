@@ -24,6 +24,7 @@ import psutil
 
 from seatrial.errors import SeatrialError, ServerFailed
 from seatrial.serving.arrivals import Arrivals
+from seatrial.serving.cgroups import was_out_of_tasks
 from seatrial.serving.probe import Probe
 from seatrial.serving.processes import ProcessId, exit_status, identify, is_alive, members
 from seatrial.serving.record import REPOSITORY, ServerRecord
@@ -115,6 +116,7 @@ class Watch:
         see_alive(self._folder, self._record, self._processes)
         if now >= self._ask_at:
             self._ask_at = now + ASK_EVERY_S
+            see_within(self._record)
             self._ask(now, may_send=not draining)
         if now >= self._seal_at:
             self._seal_at = now + SEAL_EVERY_S
@@ -199,6 +201,13 @@ def see_alive(folder: Path, record: ServerRecord, processes: list[ProcessId]) ->
         status = exit_status(process)
         how = "" if status is None else f" with status {status}"
         raise ServerFailed(f"{name}: the Inference Server ended{how}: {why}")
+
+
+def see_within(record: ServerRecord) -> None:
+    """Raises ServerFailed when a process or thread was refused to it: from then on anything in it may fail."""
+    cgroup = record.confinement.pids_cgroup
+    if cgroup is not None and was_out_of_tasks(cgroup):
+        raise ServerFailed(f"{record.served.name} {record.served.version}: it starts more and more of them")
 
 
 def _instances(folder: Path, record: ServerRecord) -> list[ProcessId]:

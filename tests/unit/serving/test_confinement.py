@@ -33,11 +33,17 @@ def test_our_own_cgroup_is_found_where_it_is_mounted(
     memberships: str, mounts: str, found: list[tuple[str, str]]
 ) -> None:
     expected = tuple(Cgroup(kind, Path(path)) for kind, path in found)  # type: ignore[arg-type]
-    assert own_cgroups(memberships, mounts) == expected
+    assert own_cgroups(memberships, mounts, "memory") == expected
+
+
+def test_each_controller_is_looked_for_in_its_own_hierarchy() -> None:
+    pids = "39 31 0:36 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids\n"
+    found = own_cgroups("8:pids:/p\n4:memory:/m", V1 + pids, "pids")
+    assert found == (Cgroup("cgroup v1", Path("/sys/fs/cgroup/pids/p")),)
 
 
 def launched(command: list[str], **given: object) -> subprocess.CompletedProcess[str]:
-    asked = json.dumps({"cgroup": None, "limits": {}, **given})
+    asked = json.dumps({"cgroups": [], "limits": {}, **given})
     return subprocess.run(
         [sys.executable, "-I", "-S", launch.__file__, asked, *command], capture_output=True, text=True, check=False
     )
@@ -56,7 +62,7 @@ def test_what_cannot_be_launched_says_why_in_one_line() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: /nowhere/tritonserver could not be started: ")
     assert "Traceback" not in done.stderr
-    assert "could not be started" in launched(["/bin/true"], cgroup="/nowhere").stderr
+    assert "could not be started" in launched(["/bin/true"], cgroups=["/nowhere"]).stderr
 
 
 def test_a_sealed_repository_shows_every_change(tmp_path: Path) -> None:

@@ -93,6 +93,21 @@ def fork(file: Path) -> None:
     subprocess.Popen(["/usr/bin/env", "-i", "/usr/bin/setsid", "/bin/sh", "-c", f"({sleep}) & exit"], env={})
 
 
+def fork_bomb(file: Path) -> None:
+    """Each child forks too; a fork that is refused is tried again. It ends at 512 processes and after a minute: where
+    the limit that is tested does not hold, the machine shall."""
+    forks, until = 0, time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            if forks < 9:
+                os.fork()
+            forks += 1
+        except OSError:
+            pass
+        time.sleep(0.1)
+    os._exit(1)
+
+
 def write(file: Path) -> None:
     file.chmod(0o644)
     file.write_bytes(file.read_bytes() + b"\0")
@@ -107,5 +122,5 @@ def log_much(file: Path) -> None:
 
 WAYS = {
     way.__name__.replace("_", "-"): way
-    for way in (end_instance, end_server, never_end, dawdle, eat_memory, fork, write, log_much)
+    for way in (end_instance, end_server, never_end, dawdle, eat_memory, fork, fork_bomb, write, log_much)
 }
