@@ -223,7 +223,7 @@ def test_without_a_cgroup_each_process_has_its_limit(
 def test_a_model_that_forks_without_end_is_ended_at_its_limit(
     tmp_path: Path, installation: Any, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr(confinement, "TASK_LIMIT", 150)  # as many forks of a server's process as a test should need
+    monkeypatch.setattr(confinement, "SERVER_TASKS", 21)  # and 129 of its instance: not more forks than a test needs
     with servers_in(tmp_path, installation) as servers:
         server = servers.start(what)
         if "!" in what:
@@ -323,10 +323,23 @@ def test_a_model_that_hangs_in_a_request_is_told_from_one_that_is_slow(tmp_path:
         callers = [threading.Thread(target=ask, args=(busy, 60.0)) for _ in range(12)]
         for caller in callers:
             caller.start()
-        assert "hangs: it answers health questions, but of its requests not one was completed" in servers.ends(hung)
+        assert "tiny 1: hangs: " in servers.ends(hung)
         for caller in callers:
             caller.join()
         assert servers.backend.observe(slow).state == "ready", "a queue of 12 s is no reason"
+
+
+def test_one_instance_that_hangs_is_seen_while_another_one_answers(tmp_path: Path, installation: Any) -> None:
+    two = HardwareOption.model_validate({"name": "cpu-2x1", "cores": 2, "instances": 2})
+    with servers_in(tmp_path, installation, hung_s=3.0) as servers:
+        server = servers.start("never-end!", two)
+        address = servers.becomes(server, "ready").grpc_address
+        servers.now(server)
+        with pytest.raises(SeatrialError):
+            ask(address, 0.5)
+        (servers.folder(server) / "now").unlink()
+        assert ask(address), "the other one answers, also its manager's sample"
+        assert "hangs: one of its instances has worked on the same requests for" in servers.ends(server)
 
 
 def test_a_hung_replica_of_a_deployment_is_no_endpoint_any_more_and_is_replaced(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from seatrial.hardware import HardwareOption
 from seatrial.serving import cgroups
 from seatrial.serving.cgroups import (
     Cgroup,
@@ -21,7 +22,6 @@ from seatrial.serving.cgroups import (
 )
 from seatrial.serving.confinement import (
     NO_TASK_LIMIT,
-    TASK_LIMIT,
     Confinement,
     confine,
     confined,
@@ -87,11 +87,11 @@ def test_a_process_outside_its_cgroup_is_not_within_its_memory(cgroup: Cgroup, t
 def test_a_process_outside_its_cgroup_is_not_within_its_number_of_processes(cgroup: Cgroup, tmp_path: Path) -> None:
     replica, pids = tmp_path / "tiny-1-00000000", make_pids_cgroup(tmp_path / "tiny-1-00000000")
     if pids is None:
-        assert confine(replica, None).tasks == NO_TASK_LIMIT
+        assert confine(replica, HardwareOption(name="cpu-1x1")).tasks_said == NO_TASK_LIMIT
         return
     try:
-        assert limit_tasks(pids, TASK_LIMIT)
-        given = Confinement(cgroup, pids_cgroup=pids, tasks="a few")
+        assert limit_tasks(pids, 100)
+        given = Confinement(cgroup, pids_cgroup=pids, tasks=100)
         assert tasks_flaw(replica, given) is None
         with subprocess.Popen(["/bin/sleep", "600"], env={MARKER: str(replica)}) as outside:
             try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from seatrial.hardware import HardwareOption
 from seatrial.serving import launch
 from seatrial.serving.cgroups import (
     MIB,
@@ -36,8 +37,9 @@ It must hold the shared memory of one request too, which is a file."""
 SERVER_RESERVES_MIB = 512
 """What tritonserver asks of the kernel and never uses (464 MiB, its threads' stacks), which RLIMIT_DATA counts."""
 
-TASK_LIMIT = 2048
-"""Processes and threads of one replica, as the kernel counts them. TODO_MEASURE"""
+SERVER_TASKS, INSTANCE_TASKS = 1024, 128
+"""Processes and threads that a server may have, and those for each instance on top of its own threads: many times what
+they need (57 and 47 on two cores), because libraries start some for each core of the machine."""
 
 NO_TASK_LIMIT = "none: this machine lets us have no pids controller"
 
@@ -45,13 +47,20 @@ NO_TASK_LIMIT = "none: this machine lets us have no pids controller"
 @dataclass(frozen=True)
 class Confinement:
     """`memory` says the limit and what keeps it; None without one. `limits` are rlimits, the same for each process.
-    `tasks` says how many processes and threads there may be; None for a server of an earlier version's manager."""
+    `tasks` are the processes and threads that there may be, which `pids_cgroup` keeps; None where nothing does."""
 
     cgroup: Cgroup | None
     memory: str | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
     pids_cgroup: Cgroup | None = None
-    tasks: str | None = None
+    tasks: int | None = None
+
+    @property
+    def tasks_said(self) -> str:
+        """The limit and what keeps it, or that nothing does."""
+        if self.pids_cgroup is None or self.tasks is None:
+            return NO_TASK_LIMIT
+        return f"{self.tasks} processes and threads ({self.pids_cgroup.kind})"
 
     @property
     def cgroups(self) -> tuple[Cgroup, ...]:
@@ -59,15 +68,16 @@ class Confinement:
         return tuple(dict.fromkeys(cgroup for cgroup in (self.cgroup, self.pids_cgroup) if cgroup is not None))
 
 
-def confine(replica: Path, memory_mib: int | None) -> Confinement:
-    """Make what keeps the replica in that folder within its limits.
+def confine(replica: Path, option: HardwareOption) -> Confinement:
+    """Make what keeps the replica in that folder within the limits of its hardware option.
 
     The whole replica's memory is limited by its cgroup, swap included; where that is not allowed, the data of each of
     its processes is limited by RLIMIT_DATA: then a model's allocation fails instead of its process being killed.
     No process leaves a core file: one is as large as its memory, and a model that crashes does so again and again.
     """
     cgroup, limits = make_cgroup(replica), {"RLIMIT_FSIZE": FILE_LIMIT, "RLIMIT_CORE": 0}
-    pids_cgroup, tasks = _confine_tasks(replica)
+    pids_cgroup, tasks = _confine_tasks(replica, option)
+    memory_mib = option.memory_mib
     if memory_mib is None:
         memory = None
     elif cgroup is not None and limit_memory(cgroup, memory_mib):
@@ -79,12 +89,10 @@ def confine(replica: Path, memory_mib: int | None) -> Confinement:
     return Confinement(cgroup, memory, limits, pids_cgroup, tasks)
 
 
-def _confine_tasks(replica: Path) -> tuple[Cgroup | None, str]:
+def _confine_tasks(replica: Path, option: HardwareOption) -> tuple[Cgroup | None, int | None]:
     """RLIMIT_NPROC would be none: it counts all processes of the user, so one replica would starve the others."""
-    cgroup = make_pids_cgroup(replica)
-    if cgroup is None or not limit_tasks(cgroup, TASK_LIMIT):
-        return cgroup, NO_TASK_LIMIT
-    return cgroup, f"{TASK_LIMIT} processes and threads ({cgroup.kind})"
+    cgroup, limit = make_pids_cgroup(replica), SERVER_TASKS + option.instances * (option.threads + INSTANCE_TASKS)
+    return cgroup, limit if cgroup is not None and limit_tasks(cgroup, limit) else None
 
 
 def confined(command: Sequence[str], confinement: Confinement) -> list[str]:
@@ -107,14 +115,14 @@ def memory_flaw(replica: Path, confinement: Confinement, memory_mib: int | None)
 
 def tasks_flaw(replica: Path, confinement: Confinement) -> str | None:
     """Why the running replica is not within the processes and threads that it was given; None when it is."""
-    cgroup = confinement.pids_cgroup
-    if cgroup is None or confinement.tasks == NO_TASK_LIMIT:
+    cgroup, said = confinement.pids_cgroup, confinement.tasks_said
+    if cgroup is None or confinement.tasks is None:
         return None
-    if task_limit(cgroup) != TASK_LIMIT:
-        return f"was given {confinement.tasks}, but its {cgroup.kind} says {task_limit(cgroup)}"
+    if task_limit(cgroup) != confinement.tasks:
+        return f"was given {said}, but its {cgroup.kind} says {task_limit(cgroup)}"
     running, kept = members(replica), pids_in(cgroup)
     free = [str(process.pid) for process in running if process.pid not in kept and process.is_running()]
-    return f"was given {confinement.tasks}, but its processes {', '.join(free)} were not" if free else None
+    return f"was given {said}, but its processes {', '.join(free)} were not" if free else None
 
 
 def overstepped(confinement: Confinement) -> str | None:
@@ -122,7 +130,7 @@ def overstepped(confinement: Confinement) -> str | None:
     if confinement.memory is not None and confinement.cgroup is not None and was_out_of_memory(confinement.cgroup):
         return f"killed by the memory limit {confinement.memory}"
     if confinement.pids_cgroup is not None and was_out_of_tasks(confinement.pids_cgroup):
-        return f"reached its limit of {confinement.tasks}"
+        return f"reached its limit of {confinement.tasks_said}"
     return None
 
 

@@ -70,7 +70,7 @@ class ServerRecord(BaseModel):
             gpu=self.gpu,
             gpu_seen=self.gpu_seen,
             memory_limit=self.confinement.memory,
-            process_limit=self.confinement.tasks,
+            process_limit=self.confinement.tasks_said,
             runtime=self.runtime,
             started_in_s=self.started_in_s,
             error=self.error,

@@ -142,9 +142,7 @@ class Server:
         environment = self._environment()
         with self._lock:
             self._go_on()
-            self._record = self._record.model_copy(
-                update={"confinement": confine(self.folder, self._record.option.memory_mib)}
-            )
+            self._record = self._record.model_copy(update={"confinement": confine(self.folder, self._record.option)})
             command = confined(self._command(), self._record.confinement)
             process = spawn(command, environment, self.folder, self.folder / LOG, self._record.core_set)
             self._record = self._record.model_copy(update={"process": process, "launched": time.monotonic()})

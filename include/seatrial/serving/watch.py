@@ -5,11 +5,12 @@ fails. And its health questions are answered whatever its model does. So three t
 
 - *dead*: a process has ended; seen within `LOOK_EVERY_S`.
 - *silent*: the server itself does not answer a health question for `Limits.silent_s`.
-- *hung*: something has waited all the time for `Limits.hung_s`, and nothing was completed. A slow server under any load
-  completes one request after the other; an idle one has nothing waiting. A request that a model is working on cannot
-  be counted from outside, so a server that has completed nothing for `IDLE_S` is sent its warm-up sample: an idle one
-  answers that, a hung one never does. (Without a sample, nothing is sent: only requests in the queue tell. And of
-  several instances all must hang: one alone that hangs is idle to whoever looks at the server.)
+- *hung*: an instance of our runtime has worked on the same requests for `Limits.hung_s` (it says since when:
+  `runtime/working.py`); or something has waited all the time for so long, and nothing was completed. A slow server
+  under any load completes one request after the other; an idle one has nothing waiting. What a native backend works on
+  cannot be counted from outside, so a server that has completed nothing for `IDLE_S` is sent its warm-up sample: an
+  idle one answers that, a hung one never does. (Without a sample, nothing is sent: only requests in the queue tell. And
+  of several instances of a native backend all must hang: one alone is idle to whoever looks at the server.)
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from seatrial.serving.cgroups import was_out_of_tasks
 from seatrial.serving.probe import Probe
 from seatrial.serving.processes import ProcessId, exit_status, identify, is_alive, members
 from seatrial.serving.record import REPOSITORY, ServerRecord
+from seatrial.serving.runtime.working import PATTERN, longest_s
 from seatrial.serving.seal import broken_seal
 from seatrial.serving.server_log import log_tail
 from seatrial.serving.triton_log import reason
@@ -102,6 +104,7 @@ class Watch:
         self._folder, self._record, self._limits, self._sample = folder, record, limits, sample
         self._name = f"{record.served.name} {record.served.version}"
         self._processes = [server_process(record), *_instances(folder, record)]
+        self._marks = sorted(folder.glob(PATTERN))[: record.option.instances]
         self._probe, self._answered, self._progress = Probe(record), now, Progress.begin(now)
         self._ask_at, self._seal_at, self._canary, self._arrivals = now, now, Canary(), Arrivals()
 
@@ -142,10 +145,19 @@ class Watch:
         self._progress = self._progress.seen(found.requests, found.waiting > 0 or self._canary.outstanding, now)
         if may_send and self._sample is not None and self._progress.quiet_s(now) > IDLE_S:
             self._canary.send(self._record, self._sample, timeout_s=self._hung_s + IDLE_S)
+        self._see_instances(now)
         if self._progress.stuck_s(now) > self._hung_s:
             raise ServerFailed(
                 f"{self._name}: hangs: it answers health questions, but of its requests not one was completed in "
                 f"{self._progress.stuck_s(now):.0f} s (limit: {self._hung_s:.0f} s)"
+            )
+
+    def _see_instances(self, now: float) -> None:
+        worked_s = longest_s(self._marks, now)
+        if worked_s > self._hung_s:
+            raise ServerFailed(
+                f"{self._name}: hangs: one of its instances has worked on the same requests for {worked_s:.0f} s "
+                f"(limit: {self._hung_s:.0f} s)"
             )
 
     @property

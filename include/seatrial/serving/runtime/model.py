@@ -13,6 +13,7 @@ copied on the way to the runtime and back, but when requests are joined to a bat
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ import triton_python_backend_utils as pb_utils
 from .arrays import Array, as_answer, as_text
 from .batching import Answer, Call, answer_all
 from .sessions import SESSIONS, SessionSettings
+from .working import Working
 
 
 class FailedRequests:
@@ -66,13 +68,15 @@ class TritonPythonModel:
         self._session = SESSIONS[given["runtime"]](path, wanted)
         shown = " ".join(f"{name}={value}" for name, value in self._session.settings.items())
         self._failed = FailedRequests()
+        self._working = Working(Path(os.environ["SEATRIAL_REPLICA"]), args["model_instance_name"])
         took_s = time.monotonic() - began
         pb_utils.Logger.log_info(f"seatrial runtime {given['runtime']}, loaded in {took_s:.3f} s: {shown}")
 
     def execute(self, requests: list[Any]) -> list[Any]:
         wanted = [self._wanted(request) for request in requests]
         calls = [self._call(request, names) for request, names in zip(requests, wanted, strict=True)]
-        answers = answer_all(calls, self._session.run, batched=self._batched)
+        with self._working:
+            answers = answer_all(calls, self._session.run, batched=self._batched)
         self._failed.count(calls, answers)
         return [_response(names, answer) for names, answer in zip(wanted, answers, strict=True)]
 
