@@ -53,7 +53,6 @@ def processes(tmp_path: Path) -> list[int]:
 def test_limits_are_held_when_the_daemon_says_so_itself(daemon: MpsDaemon) -> None:
     daemon.start(LIMITS, in_time())
     assert daemon.limits() == LIMITS
-    assert daemon.clients() == ()
 
 
 def test_a_limit_that_the_daemon_does_not_take_leaves_no_daemon(daemon: MpsDaemon, tmp_path: Path) -> None:

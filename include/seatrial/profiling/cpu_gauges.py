@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import psutil
 
-EVERY_S = 0.25
+from seatrial.profiling.sampling import EVERY_S, sampling
 
 
 @dataclass
@@ -25,17 +26,12 @@ class Usage:
 @contextmanager
 def watch(pid: int | None) -> Iterator[Usage]:
     """Fill the yielded Usage while the block runs; it is complete afterwards. Without a pid all stays 0."""
-    usage, stop = Usage(), threading.Event()
+    usage = Usage()
     if pid is None:
         yield usage
         return
-    thread = threading.Thread(target=_sample, args=(pid, usage, stop), name="gauges", daemon=True)
-    thread.start()
-    try:
+    with sampling(partial(_sample, pid, usage), "gauges"):
         yield usage
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _sample(pid: int, usage: Usage, stop: threading.Event) -> None:

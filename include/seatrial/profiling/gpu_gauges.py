@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict
 
 from seatrial.nvml import GpuReading, nvml, read_gpu
-
-EVERY_S = 0.25
+from seatrial.profiling.sampling import EVERY_S, sampling
 
 
 class GpuUse(BaseModel):
@@ -46,17 +46,12 @@ class GpuGauge:
 @contextmanager
 def watch_gpu(uuid: str | None) -> Iterator[GpuGauge]:
     """Fill the yielded gauge while the block runs; it is complete afterwards. Without a UUID it stays empty."""
-    gauge, stop = GpuGauge(), threading.Event()
+    gauge = GpuGauge()
     if uuid is None:
         yield gauge
         return
-    thread = threading.Thread(target=_sample, args=(uuid, gauge, stop), name="gpu gauge", daemon=True)
-    thread.start()
-    try:
+    with sampling(partial(_sample, uuid, gauge), "gpu gauge"):
         yield gauge
-    finally:
-        stop.set()
-        thread.join()
 
 
 def summary(readings: Sequence[GpuReading]) -> GpuUse:

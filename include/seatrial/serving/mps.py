@@ -99,11 +99,6 @@ class MpsDaemon:
         percentage = self.ask("get_default_active_thread_percentage")
         return MpsLimits(float(percentage), memory_mib(self.ask("get_default_device_pinned_mem_limit 0")))
 
-    def clients(self) -> tuple[int, ...]:
-        """The pids of all processes that compute through this daemon."""
-        servers = self.ask("get_server_list").split()
-        return tuple(sorted(int(pid) for s in servers for pid in self.ask(f"get_client_list {s}").split()))
-
     def ask(self, command: str, timeout_s: float = ANSWER_S) -> str:
         """Give one command, return what is answered. Raises ServerFailed when nobody answers."""
         try:
