@@ -66,7 +66,8 @@ class Deployment(BaseModel):
     replicas: tuple[Replica, ...] = ()
     error: str | None = None
     requests_per_s: float | None = Field(
-        None, description="The load that arrives at its ready replicas now; null while it is not known of each of them."
+        default=None,
+        description="The load that arrives at its ready replicas now; null while it is not known of each of them.",
     )
     kept_warm_until_ms: int | None = Field(
         default=None,
