@@ -21,7 +21,7 @@ Progress = Callable[[str], None]
 
 IDLE_S = 1.0
 SATURATION_S = 5.0  # each answer is a service time that the model knows
-LEVEL_S = (4.0, 16.0)  # shortest and longest level
+LEVEL_S = (4.0, 14.0)  # shortest and longest level
 HIGHER = 1.1  # upper end of the interval above the answer where no level failed
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from seatrial.profiling.queue_model import highest_rate
 
 CAUTION = 0.95  # share of the model's answer that is measured
-AGREES = 1.05  # a level that kept the objective this close below that share settles the answer
+AGREES = 1.10  # a level that kept the objective this close below that share settles the answer
 NEXT_TO = 1.06  # so does a level that did not keep it this close above one that did
 LOWEST = 0.1  # share of mu below which no rate is tried: nobody would pay for such a replica
 
@@ -59,7 +59,8 @@ class Search:
     @property
     def answer(self) -> float:
         """The highest rate that keeps the objective, requests/s: the model's where a level agrees with it."""
-        return max(self.low, min(self.predicted, self.high)) if self.method == "model" else self.low
+        close = min(self.predicted, AGREES * self.low, self.high)
+        return max(self.low, close) if self.method == "model" else self.low
 
     def next_rate(self) -> float:
         """What the model proposes, where that lies well between what is known; else the middle."""
