@@ -16,10 +16,10 @@ import pytest
 from seatrial.client.capture import Capture
 from seatrial.client.discovery import Discovery
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.client.routes import CaptureRule, Route
+from seatrial.client.routes import CaptureRule, Route, Target
 from seatrial.errors import ManagerUnavailable, NoSuchModel, SeatrialError, to_problem
 from seatrial.manager.tokens import TokenFile
-from seatrial.tensors import Signature
+from seatrial.tensors import Signature, TensorSpec
 from tests.managers import environ_of, managers
 
 PROBLEM = "application/problem+json"
@@ -90,7 +90,7 @@ def test_discovery_says_what_is_wrong_at_the_managers_address() -> None:
         discovery = Discovery(api)
         try:
             with pytest.raises(ManagerUnavailable, match="<html>"):
-                discovery.routes(30.0)
+                discovery.routes(0.5)
         finally:
             discovery.close()
 
@@ -102,17 +102,19 @@ def test_the_cache_file_is_used_when_the_manager_hangs(tmp_path: Path) -> None:
         discovery = Discovery(api, cache)
         try:
             with pytest.raises(NoSuchModel):
-                discovery.routes(0.2).find("tiny", version=None, stage="Production", environment="local")
+                discovery.routes(0.2).find(Target("tiny"))
         finally:
             discovery.close()
 
 
 def test_a_client_closes_with_captures_queued_for_a_manager_that_hangs() -> None:
-    route = Route("tiny", 1, 7, Signature((), ()), (), CaptureRule(share=1.0, per_minute=1000))
+    signature = Signature((TensorSpec("x", "FP32", (-1, 4)),), ())
+    route = Route("tiny", 1, 7, signature, (), CaptureRule(share=1.0, per_minute=1000))
+    request = route.encoder.encode({"x": np.ones((1, 4), np.float32)})
     with silent() as url, ManagerAPI(url, timeout_s=4.0) as api:
         capture = Capture(api)
         for _ in range(200):
-            capture.offer(route, {"x": np.ones((1, 4), np.float32)})
+            capture.offer(route, request)
         capture.close()
         assert capture.counts.sent == 0
         assert capture.counts.dropped >= 199

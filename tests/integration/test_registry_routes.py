@@ -15,7 +15,7 @@ pytest.importorskip("ml_metadata", reason="ml-metadata is in the manager's envir
 import httpx
 
 from benchmarks.registry_documents import draft
-from seatrial.client.routes import Routes
+from seatrial.client.routes import Routes, Target
 from seatrial.errors import NotDeployed
 from seatrial.manager.__main__ import _listen
 from seatrial.manager.app import build_app
@@ -75,7 +75,7 @@ def test_discovery_reads_no_ledger_of_models_that_run_nowhere(
     monkeypatch.setattr(manager.registry, "ledger", lambda model: pytest.fail(f"the ledger of {model} was read"))
     routes = Routes(get("/discovery").json())
     with pytest.raises(NotDeployed, match="pitch"):
-        routes.find("pitch", version=None, stage="Production", environment="local")
+        routes.find(Target("pitch"))
 
 
 def test_answers_are_sent_at_once() -> None:

@@ -9,14 +9,16 @@ import threading
 import time
 from dataclasses import dataclass
 
+from seatrial.client import messages
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.client.routes import Route
 from seatrial.errors import SeatrialError
-from seatrial.tensors import Tensors, to_npz
+from seatrial.tensors import to_npz
 
 log = logging.getLogger(__name__)
 
 QUEUED = 64
+QUEUED_BYTES = 128 * 2**20
 CLOSE_S = 2.0
 
 
@@ -29,27 +31,30 @@ class CaptureCounts:
 
 
 class Capture:
-    """`offer` costs a random number when a request is not sampled, and a queue entry when it is."""
+    """`offer` costs a random number when a request is not sampled, and a queue entry when it is: what is kept are the
+    bytes that were sent, which nobody changes any more, and the thread of this class makes tensors of them.
+
+    Only requests to Production are kept: what is being validated is not compared with its own traffic.
+    """
 
     def __init__(self, api: ManagerAPI) -> None:
         self._api = api
-        self._queue: queue.Queue[tuple[str, int, Tensors] | None] = queue.Queue(QUEUED)
+        self._queue: queue.Queue[tuple[Route, bytes] | None] = queue.Queue(QUEUED)
+        self._queued_bytes = 0
         self._minute, self._in_minute = 0, 0
         self.counts = CaptureCounts()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
 
-    def offer(self, route: Route, tensors: Tensors) -> None:
-        """Maybe keep a copy of this request. Never waits, never raises."""
-        if route.capture.share <= 0 or random.random() >= route.capture.share:
+    def offer(self, route: Route, payload: bytes) -> None:
+        """Maybe keep this request's message. Never waits, never raises."""
+        rule = route.capture
+        if not route.production or rule.share <= 0 or random.random() >= rule.share:
             return
-        if self._closed.is_set() or not self._within(route.capture.per_minute):
+        if len(payload) > rule.largest_bytes or self._closed.is_set() or not self._within(rule.per_minute):
             return
-        copied = {name: array.copy() for name, array in tensors.items()}
-        try:
-            self._queue.put_nowait((route.model, route.version, copied))
-        except queue.Full:
+        if not self._queue_it(route, payload):
             self._dropped()
             return
         self._start()
@@ -78,6 +83,22 @@ class Capture:
             self._in_minute += 1
             return self._in_minute <= per_minute
 
+    def _queue_it(self, route: Route, payload: bytes) -> bool:
+        with self._lock:
+            if self._queued_bytes + len(payload) > QUEUED_BYTES:
+                return False
+            self._queued_bytes += len(payload)
+        try:
+            self._queue.put_nowait((route, payload))
+        except queue.Full:
+            self._taken(payload)
+            return False
+        return True
+
+    def _taken(self, payload: bytes) -> None:
+        with self._lock:
+            self._queued_bytes -= len(payload)
+
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
@@ -96,16 +117,26 @@ class Capture:
             except queue.Empty:
                 break
             if item is not None:
+                self._taken(item[1])
                 self._dropped()
         self._queue.put_nowait(None)
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            model, version, tensors = item
+            route, payload = item
             try:
-                self._api.add_capture(model, version, to_npz(tensors))
+                self._api.add_capture(route.model, route.version, _npz(route, payload))
             except SeatrialError as error:
                 self._dropped()
-                log.debug("capture of %s@%d dropped: %s", model, version, error)
+                log.debug("capture of %s@%d dropped: %s", route.model, route.version, error)
             else:
-                self.counts.sent += 1
+                with self._lock:
+                    self.counts.sent += 1
+            finally:
+                self._taken(payload)
+
+
+def _npz(route: Route, payload: bytes) -> bytes:
+    """The request's tensors, without those that the rule leaves out."""
+    tensors = messages.read_request(payload)[1]
+    return to_npz({name: array for name, array in tensors.items() if name not in route.capture.without})

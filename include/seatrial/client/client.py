@@ -2,59 +2,45 @@
 
 from __future__ import annotations
 
-import threading
+import queue
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import ArrayLike
 
-from seatrial.client.balancer import Balancer
-from seatrial.client.capture import Capture
-from seatrial.client.discovery import Discovery
-from seatrial.client.grpc_errors import may_go_elsewhere
-from seatrial.client.inputs import as_arrays
-from seatrial.client.manager_api import ManagerAPI
-from seatrial.client.routes import Route
-from seatrial.client.transport import GrpcTransport, Transport, encode
-from seatrial.errors import BadInput, NotDeployed, SeatrialError, ServerFailed
-from seatrial.settings import Settings
-from seatrial.tensors import Array, check_tensors
-from seatrial.waiting import Deadline
+from seatrial.client import batches
+from seatrial.client.balancer import ANSWER_S
+from seatrial.client.news import News
+from seatrial.client.observers import Observer
+from seatrial.client.parts import Parts
+from seatrial.client.routes import Target
+from seatrial.client.steps import Await, Ended, InferResult, Probe, Send, Start, Step, WaitForNews
+from seatrial.client.transport import GrpcTransport, Transport
+from seatrial.errors import SeatrialError
 
-RETRY_SHARE = 0.2  # retries per request, over time: they must not multiply an outage
-RETRY_BURST = 100.0  # a server that dies fails all its calls at once: each of them must find another server
+if TYPE_CHECKING:
+    from typing import Self
 
+__all__ = ["InferResult", "InferenceClient"]
 
-class InferResult(Mapping[str, Array]):
-    """Outputs by layer name, with the version, model id and endpoint that answered. The arrays are read-only."""
+T = TypeVar("T")
 
-    def __init__(self, outputs: dict[str, Array], route: Route, endpoint: str) -> None:
-        self._outputs = outputs
-        self.model, self.version, self.model_id = route.model, route.version, route.model_id
-        self.endpoint = endpoint
-
-    def __getitem__(self, layer: str) -> Array:
-        return self._outputs[layer]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._outputs)
-
-    def __len__(self) -> int:
-        return len(self._outputs)
-
-    def __repr__(self) -> str:
-        shapes = ", ".join(f"{name}: {array.dtype}{list(array.shape)}" for name, array in self._outputs.items())
-        return f"<InferResult {self.model}@{self.version} {shapes}>"
+BATCH_THREADS = 16
 
 
 class InferenceClient:
     """Finds servers through the Inference Manager, balances over replicas, and tries another one when a server fails.
 
     `manager_url` and `token` default to the environment (`seatrial.settings`). `cache_file` keeps the endpoints over a
-    restart of this process while the manager is away. Safe for many threads; close it, or use it as a context.
+    restart of this process: a client that starts with one uses it until the manager answers. `hedge_after_s` asks a
+    second replica when the first has not answered by then, in at most one call of twenty. `observer` hears of every
+    call (see observers.py). Safe for many threads; clients of one process share one connection to the manager. Close
+    it, or use it as a context.
     """
 
     def __init__(
@@ -64,16 +50,16 @@ class InferenceClient:
         *,
         cache_file: Path | None = None,
         timeout_s: float = 10.0,
+        hedge_after_s: float | None = None,
+        observer: Observer | None = None,
         transport: Transport | None = None,
     ) -> None:
-        settings = Settings.read()
-        self._api = ManagerAPI(manager_url or settings.manager_url, token=token or settings.token)
-        self._discovery = Discovery(self._api, cache_file)
-        self._balancer = Balancer()
+        self._parts = Parts(manager_url, token, cache_file=cache_file, hedge_after_s=hedge_after_s, observer=observer)
         self._transport: Transport = transport or GrpcTransport()
-        self._retries = _RetryBudget()
         self._timeout_s = timeout_s
-        self.capture = Capture(self._api)
+        self._pool: ThreadPoolExecutor | None = None
+        self.capture = self._parts.capture
+        self._parts.listen(self._heard)
 
     def infer(
         self,
@@ -90,53 +76,57 @@ class InferenceClient:
         """One request: `infer("pitch", audio=x)`, or with the layers as a dict, or by model id.
 
         `timeout_s` (default: the client's) bounds everything, retries included. Raises BadInput before anything is
-        sent; NoSuchModel, NoSuchVersion, NotDeployed; Overloaded, DeadlineExceeded, ServerFailed.
+        sent; NoSuchModel, NoSuchVersion, NotDeployed; Overloaded, DeadlineExceeded, ServerFailed; ManagerUnavailable
+        when no manager was heard within `timeout_s` and there is no cache. Each says what was tried where.
         """
-        deadline = Deadline.after(self._timeout_s if timeout_s is None else timeout_s)
-        route = self._route(model, version, stage, environment, deadline)
-        tensors = as_arrays(route.signature, {**(layers or {}), **named})
-        check_tensors(route.signature.inputs, tensors)
-        encoded = encode(route.model, route.version, tensors)
-        tried: list[str] = []
-        while True:
-            endpoint = self._balancer.pick(route.endpoints, time.monotonic(), avoid=tried)
-            try:
-                outputs = self._transport.send(endpoint.address, encoded, max(0.001, deadline.left_s))
-            except SeatrialError as error:
-                elsewhere = may_go_elsewhere(error)
-                self._balancer.done(endpoint, time.monotonic(), reachable=not elsewhere)
-                if not elsewhere:
-                    raise
-                tried.append(endpoint.address)
-                if deadline.passed or not self._retries.take():
-                    raise ServerFailed(f"{error} (tried {', '.join(tried)})", tried=tried) from error
-                route = self._elsewhere(route, model, version, stage, environment, deadline, tried)
-                encoded = encode(route.model, route.version, tensors)
-            except BaseException:
-                self._balancer.done(endpoint, time.monotonic(), reachable=True)
-                raise
-            else:
-                self._balancer.done(endpoint, time.monotonic(), reachable=True)
-                self._retries.earn()
-                self.capture.offer(route, tensors)
-                return InferResult(outputs, route, endpoint.address)
+        given = {**layers, **named} if layers else named
+        target = Target(model, version, stage, environment)
+        return self._drive(self._parts.calls.call(target, given, self._seconds(timeout_s)))
 
-    def describe(self, model: str | int, *, version: int | None = None, stage: str = "Production") -> dict[str, Any]:
-        """Layers, version and servers of a model as the manager last told them."""
-        route = self._route(model, version, stage, "local", Deadline.after(self._timeout_s))
-        return {
-            "model": route.model,
-            "version": route.version,
-            "model_id": route.model_id,
-            **route.signature.to_dict(),
-            "endpoints": [endpoint.address for endpoint in route.endpoints],
-        }
+    def infer_batch(
+        self,
+        model: str | int,
+        layers: Mapping[str, ArrayLike] | None = None,
+        /,
+        *,
+        rows: int | None = None,
+        version: int | None = None,
+        stage: str = "Production",
+        environment: str = "local",
+        timeout_s: float | None = None,
+        **named: ArrayLike,
+    ) -> dict[str, Any]:
+        """A batch of any length: split along the first dimension into requests of at most `rows` rows (default: one
+        for each server), sent side by side, joined in order. One deadline; one version answers all of it; the first
+        request that fails fails the batch. Raises as `infer`.
+        """
+        until = time.monotonic() + self._seconds(timeout_s)
+        target = Target(model, version, stage, environment)
+        route = self._drive(self._parts.calls.route(target, until - time.monotonic()))
+        pieces = batches.split(route.signature, {**(layers or {}), **named}, len(route.endpoints), rows)
+        pinned = Target(route.model, route.version, stage, environment)
+        if len(pieces) == 1:
+            return dict(self._drive(self._parts.calls.call(pinned, pieces[0], until - time.monotonic())))
+
+        def one(piece: Mapping[str, ArrayLike]) -> InferResult:
+            return self._drive(self._parts.calls.call(pinned, piece, until - time.monotonic()))
+
+        return batches.join(route.signature, list(self._threads().map(one, pieces)))
+
+    def describe(
+        self, model: str | int, *, version: int | None = None, stage: str = "Production", environment: str = "local"
+    ) -> dict[str, Any]:
+        """What the manager last told of a model: `model`, `version`, `model_id`, `inputs` and `outputs` with dtypes and
+        shapes, `endpoints`; `servers` as this client sees them; `environments` with every version and where it runs."""
+        target = Target(model, version, stage, environment)
+        return self._parts.describe(self._drive(self._parts.calls.route(target, self._timeout_s)))
 
     def close(self) -> None:
-        self._discovery.close()
-        self.capture.close()
+        """Calls under way end; captures are sent for a moment. A second call does nothing."""
+        self._parts.close()
         self._transport.close()
-        self._api.close()
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -144,58 +134,76 @@ class InferenceClient:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _route(self, model: str | int, version: int | None, stage: str, environment: str, deadline: Deadline) -> Route:
-        routes = self._discovery.routes(deadline.left_s)
-        return routes.find(model, version=version, stage=stage, environment=environment)
+    def _seconds(self, timeout_s: float | None) -> float:
+        return self._timeout_s if timeout_s is None else timeout_s
 
-    def _elsewhere(
-        self,
-        former: Route,
-        model: str | int,
-        version: int | None,
-        stage: str,
-        environment: str,
-        deadline: Deadline,
-        tried: list[str],
-    ) -> Route:
-        """The route after a failure: what discovery says now, which may be other servers or another version.
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="seatrial-batch")
+        return self._pool
 
-        When every server was tried, wait a little for news: a replica may be on its way back.
-        """
-        pause, halfway = threading.Event(), Deadline.after(deadline.left_s / 2)
-        while True:
-            try:
-                route = self._route(model, version, stage, environment, deadline)
-            except NotDeployed:  # the manager saw the server die too, and is about to replace it
-                if deadline.left_s < 0.05:
-                    raise
-                pause.wait(0.05)
-                continue
-            if route.signature != former.signature:
-                raise BadInput(former.model, expected="the layers of the version before", got="a version with others")
-            if any(endpoint.address not in tried for endpoint in route.endpoints):
-                return route
-            if deadline.left_s < 0.05:
-                return route
-            pause.wait(0.05)
-            if halfway.passed:
-                tried.clear()
+    def _heard(self, news: News) -> None:
+        for address in self._parts.gone(news):
+            self._transport.forget(address)
+
+    def _drive(self, steps: Generator[Step, Any, T]) -> T:
+        started = _Started(self._transport)
+        try:
+            step = next(steps)
+            while True:
+                if type(step) is not Send:
+                    step = steps.send(self._do(step, started))
+                    continue
+                try:
+                    outputs = self._transport.send(step.address, step.request, step.timeout_s, step.metadata)
+                except SeatrialError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(outputs)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        finally:
+            steps.close()
+            started.cancel()
+
+    def _do(self, step: Step, started: _Started) -> Ended | None:
+        if isinstance(step, Start):
+            started.start(step)
+        elif isinstance(step, Await):
+            return started.next(step.timeout_s)
+        elif isinstance(step, Probe):
+            told = partial(self._probed, step.address)
+            self._transport.probe(step.address, step.model, step.version, ANSWER_S, told)
+        elif isinstance(step, WaitForNews):
+            self._parts.discovery.wait(step.revision, step.timeout_s)
+        return None
+
+    def _probed(self, address: str, ready: bool) -> None:
+        self._parts.calls.balancer.ready(address, time.monotonic(), ready)
 
 
-class _RetryBudget:
-    """A token bucket: each answered request earns RETRY_SHARE of a retry, up to RETRY_BURST."""
+class _Started:
+    """Requests that were started side by side."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._left = RETRY_BURST
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._ended: queue.SimpleQueue[Ended] | None = None
+        self._cancels: list[Callable[[], object]] = []
 
-    def earn(self) -> None:
-        with self._lock:
-            self._left = min(RETRY_BURST, self._left + RETRY_SHARE)
+    def start(self, step: Start) -> None:
+        if self._ended is None:
+            self._ended = queue.SimpleQueue()
+        cancel = self._transport.start(step.address, step.request, step.timeout_s, step.metadata, self._ended.put)
+        self._cancels.append(cancel)
 
-    def take(self) -> bool:
-        with self._lock:
-            if self._left < 1:
-                return False
-            self._left -= 1
-            return True
+    def next(self, timeout_s: float | None) -> Ended | None:
+        assert self._ended is not None
+        try:
+            return self._ended.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def cancel(self) -> None:
+        for cancel in self._cancels:
+            cancel()

@@ -1,109 +1,144 @@
-"""Keeps the routes up to date: one long poll for all models; the last ones known are used while the manager is away."""
+"""Follows the manager: one long poll for all models and all clients of a process; the last routes known are used while
+the manager is away."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import random
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from seatrial.client.manager_api import ManagerAPI, is_document
+from seatrial.client import endpoints_cache
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.client.news import WAIT_S, Following, News
 from seatrial.client.routes import Routes
-from seatrial.errors import ManagerUnavailable, SeatrialError
+from seatrial.errors import SeatrialError
+
+__all__ = ["WAIT_S", "Discovery", "release", "shared"]
 
 log = logging.getLogger(__name__)
 
-WAIT_S = 25.0
-PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between tries while the manager is away; jittered, so that clients spread
+Listener = Callable[[News], None]
 
 
 class Discovery:
-    """A thread that follows the manager. `routes` answers from memory and never waits, but for the first answer."""
+    """A thread that follows the manager. `news` is read from memory; nobody waits but who asks to."""
 
     def __init__(self, api: ManagerAPI, cache_file: Path | None = None) -> None:
         self._api, self._cache_file = api, cache_file
-        self._routes: Routes | None = None
-        self._problem: SeatrialError | None = None
-        self._known = threading.Condition()
+        self._following = Following()
+        self._told = threading.Condition()
+        self._listeners: list[Listener] = []
         self._stop = threading.Event()
+        cached = None if cache_file is None else endpoints_cache.read(cache_file)
+        if cached is not None:
+            self._following.recalled(cached)
         self._thread = threading.Thread(target=self._run, name="seatrial-discovery", daemon=True)
         self._thread.start()
 
+    @property
+    def news(self) -> News:
+        return self._following.news
+
+    def wait(self, revision: int, timeout_s: float) -> None:
+        """Until the news are others than those of `revision`."""
+        with self._told:
+            self._told.wait_for(lambda: self.news.revision != revision, timeout_s)
+
     def routes(self, timeout_s: float) -> Routes:
         """The newest routes known. Raises ManagerUnavailable when there are none within `timeout_s`."""
-        with self._known:
-            answered = self._known.wait_for(self._answered, timeout_s / 2)
-            if not answered:  # a manager that hangs is as good as none: half of the time is left for the request
-                self._use_cache()
-                self._known.wait_for(self._answered, timeout_s / 2)
-            if self._routes is not None:
-                return self._routes
-            raise self._problem or ManagerUnavailable(f"the Inference Manager at {self._api.url} was not heard yet")
+        until = time.monotonic() + timeout_s
+        while (news := self.news).routes is None:
+            left = until - time.monotonic()
+            if left <= 0 or news.hopeless:
+                raise news.error()
+            self.wait(news.revision, left)
+        return news.routes
+
+    def listen(self, listener: Listener) -> None:
+        """Call it from the discovery thread with all news from now on; it must neither wait nor raise."""
+        with self._told:
+            self._listeners.append(listener)
+
+    def unlisten(self, listener: Listener) -> None:
+        with self._told:
+            self._listeners.remove(listener)
 
     def close(self) -> None:
         """The thread ends with its present poll; it is a daemon, and nothing waits for it."""
         self._stop.set()
 
-    def _answered(self) -> bool:
-        return self._routes is not None or self._problem is not None
-
     def _run(self) -> None:
-        etag, failures, wait_s = None, 0, 0.0
         while not self._stop.is_set():
-            try:
-                news = self._api.discovery(etag, wait_s)
-            except SeatrialError as error:
-                if self._stop.is_set():
-                    return
-                self._failed(error, first=failures == 0)
-                pause = PAUSES_S[min(failures, len(PAUSES_S) - 1)]
-                failures += 1
-                self._stop.wait(pause * random.uniform(0.75, 1.25))
-                continue
-            failures, wait_s = 0, WAIT_S
-            if news is not None:
-                document, etag = news
-                self._heard(document)
-                self._remember(document)
+            before = self.news.routes
+            pause = self._ask()
+            if self._stop.is_set():
+                return
+            self._tell()
+            if self._cache_file is not None and self.news.routes is not before:
+                endpoints_cache.write(self._cache_file, self._following.document)
+            self._stop.wait(pause)
 
-    def _heard(self, document: dict[str, Any]) -> None:
-        with self._known:
-            self._routes, self._problem = Routes(document), None
-            self._known.notify_all()
-
-    def _failed(self, error: SeatrialError, *, first: bool) -> None:
-        if first:
-            log.warning("discovery: %s; the last endpoints known are used", error)
-        with self._known:
-            if self._routes is None and not self._use_cache():
-                self._problem = error
-            self._known.notify_all()
-
-    def _use_cache(self) -> bool:
-        """Take the routes of the cache file, if there are any. Called with `_known` held."""
-        cached = self._recall()
-        if cached is not None:
-            self._routes, self._problem = Routes(cached), None
-        return cached is not None
-
-    def _remember(self, document: dict[str, Any]) -> None:
-        if self._cache_file is None:
-            return
-        fresh = self._cache_file.with_name(f".{self._cache_file.name}.{os.getpid()}")
+    def _ask(self) -> float:
+        """One question; the pause until the next."""
+        following, began = self._following, time.monotonic()
         try:
-            fresh.write_text(json.dumps(document))
-            fresh.replace(self._cache_file)
-        except OSError as error:
-            log.warning("discovery: the cache %s cannot be written: %s", self._cache_file, error)
+            found = self._api.discovery(following.etag, following.wait_s)
+        except SeatrialError as error:
+            pause = following.failed(error)
+            if following.first_failure and not self._stop.is_set():
+                log.warning("discovery: %s; the last endpoints known are used", error)
+            return pause
+        return following.nothing_new(time.monotonic() - began) if found is None else following.heard(*found)
 
-    def _recall(self) -> dict[str, Any] | None:
-        if self._cache_file is None:
-            return None
-        try:
-            document = json.loads(self._cache_file.read_text())
-        except (OSError, ValueError):
-            return None
-        return document if is_document(document) else None
+    def _tell(self) -> None:
+        with self._told:
+            self._told.notify_all()
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener(self.news)
+
+
+_Key = tuple[str, str | None, Path | None]
+_lock = threading.Lock()
+_running: dict[_Key, tuple[Discovery, ManagerAPI, int]] = {}
+
+
+def shared(url: str, token: str | None, cache_file: Path | None) -> Discovery:
+    """The one that all clients of this process share for a manager; each gives it back with `release`.
+
+    A process that was forked from one with clients starts its own: threads do not come along.
+    """
+    key = (url, token, cache_file)
+    with _lock:
+        discovery, api, users = _running.get(key) or _started(url, token, cache_file)
+        _running[key] = (discovery, api, users + 1)
+        return discovery
+
+
+def release(discovery: Discovery) -> None:
+    """Give back what `shared` gave; the last one ends it. A second call for one `shared` takes it from another user."""
+    with _lock:
+        for key, (found, api, users) in list(_running.items()):
+            if found is discovery:
+                _running[key] = (found, api, users - 1)
+                if users == 1:
+                    del _running[key]
+                    discovery.close()
+                    api.close()
+
+
+def _started(url: str, token: str | None, cache_file: Path | None) -> tuple[Discovery, ManagerAPI, int]:
+    api = ManagerAPI(url, token=token)
+    return Discovery(api, cache_file), api, 0
+
+
+def _forked() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _running.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

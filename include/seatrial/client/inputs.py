@@ -11,21 +11,45 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seatrial.client.wire import ARRAYS, BF16, rounded
 from seatrial.errors import BadInput
-from seatrial.tensors import DTYPES, Array, Signature, TensorSpec
+from seatrial.tensors import Array, Signature, TensorSpec, check_tensors
+
+
+def fit(signature: Signature, layers: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """Exactly the signature's inputs, in its order. Raises BadInput naming the layer that is wrong."""
+    arrays = as_arrays(signature, layers)
+    specs = [_as_given(spec) for spec in signature.inputs]
+    check_tensors(specs, arrays)
+    return {spec.name: arrays[spec.name] for spec in specs}
 
 
 def as_arrays(signature: Signature, layers: Mapping[str, ArrayLike]) -> dict[str, Array]:
     """The layers as arrays; shapes and unknown names are left to check_tensors. Raises BadInput for unfit values."""
     wanted = {spec.name: spec for spec in signature.inputs}
     return {
-        name: np.asarray(value) if isinstance(value, np.ndarray) or name not in wanted else _fit(wanted[name], value)
+        name: _native(value) if isinstance(value, np.ndarray) or name not in wanted else _fit(wanted[name], value)
         for name, value in layers.items()
     }
 
 
+def _as_given(spec: TensorSpec) -> TensorSpec:
+    """BF16 is given as float32 (see wire)."""
+    return TensorSpec(spec.name, "FP32", spec.shape) if spec.dtype == BF16 else spec
+
+
+def _native(value: ArrayLike) -> Array:
+    """An array in this machine's byte order; an array of ml_dtypes' bfloat16 as the float32 that it stands for."""
+    array = np.asarray(value)
+    if array.dtype.name == "bfloat16":
+        return array.astype(np.float32)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
 def _fit(spec: TensorSpec, value: ArrayLike) -> Array:
-    dtype = DTYPES[spec.dtype]
+    if spec.dtype not in ARRAYS:
+        raise BadInput(spec.name, expected=f"a dtype that this client knows: {', '.join(ARRAYS)}", got=spec.dtype)
+    dtype = ARRAYS[spec.dtype]
     try:
         # Never through numpy's own text dtypes: those cut trailing NUL bytes off.
         natural = np.asarray(value, dtype=object if dtype.hasobject else None)
@@ -33,11 +57,13 @@ def _fit(spec: TensorSpec, value: ArrayLike) -> Array:
         raise BadInput(spec.name, expected=str(spec), got="rows of different lengths") from error
     if dtype.hasobject:
         return _text(spec, natural)
+    natural = _native(natural)
     if natural.dtype.kind not in "biuf":
         raise BadInput(spec.name, expected=str(spec), got=f"values of type {natural.dtype}")
     with np.errstate(all="ignore"):  # what does not fit is found by comparing, and said by BadInput
         converted = natural.astype(dtype)
-    if not _kept(natural, converted):
+        kept = rounded(converted) if spec.dtype == BF16 else converted
+    if not _kept(natural, kept):
         raise BadInput(spec.name, expected=f"{spec}: values that it can hold", got=f"{natural.dtype} values it cannot")
     return converted
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from seatrial.errors import NoSuchModel, NoSuchVersion, NotDeployed
+from seatrial.client.encoder import Encoder
+from seatrial.errors import ManagerUnavailable, NoSuchModel, NoSuchVersion, NotDeployed
 from seatrial.tensors import Signature
 
 
@@ -20,10 +23,13 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class CaptureRule:
-    """Which share of the requests is kept, and at most how many a minute."""
+    """Which share of the requests is kept, and at most how many a minute; none above `largest_bytes` of tensors, and
+    without the layers named in `without`."""
 
     share: float
     per_minute: int
+    largest_bytes: int = 64 * 2**20
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,24 @@ class Route:
     signature: Signature
     endpoints: tuple[Endpoint, ...]
     capture: CaptureRule
+    production: bool = True
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        return Encoder(self.model, self.version, self.signature)
+
+
+STAGES = ("production", "staging")
+"""Those that a server answers for."""
+
+
+class Target(NamedTuple):
+    """What a caller asks for: a name, with a version or a stage; or a model id."""
+
+    model: str | int
+    version: int | None = None
+    stage: str = "Production"
+    environment: str = "local"
 
 
 class Routes:
@@ -43,9 +67,46 @@ class Routes:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._models: Mapping[str, Any] = document.get("models", {})
+        self._found: dict[Target, Route] = {}
 
-    def find(self, model: str | int, *, version: int | None, stage: str, environment: str) -> Route:
-        """By name and stage, by name and version, or by model id. Raises NoSuchModel, NoSuchVersion or NotDeployed."""
+    def find(self, target: Target) -> Route:
+        """The same object for the same target. Raises NoSuchModel, NoSuchVersion or NotDeployed."""
+        found = self._found.get(target)
+        if found is None:
+            with _understood():
+                found = self._found[target] = self._find(target)
+        return found
+
+    def addresses(self) -> set[str]:
+        """Of all servers of all models."""
+        with _understood():
+            return self._addresses()
+
+    def _addresses(self) -> set[str]:
+        return {
+            endpoint["address"]
+            for model in self._models.values()
+            for where in model["environments"].values()
+            for version in where["versions"].values()
+            for endpoint in version["endpoints"]
+        }
+
+    def environments(self, model: str) -> Mapping[str, Any]:
+        """By environment: the numbers in Production and Staging, and the addresses of each version that is served."""
+        return {
+            name: {
+                "production": where["production"],
+                "staging": where["staging"],
+                "versions": {
+                    int(number): [endpoint["address"] for endpoint in version["endpoints"]]
+                    for number, version in where["versions"].items()
+                },
+            }
+            for name, where in self._models[model]["environments"].items()
+        }
+
+    def _find(self, target: Target) -> Route:
+        model, environment = target.model, target.environment
         if isinstance(model, int):
             return self._by_id(model, environment)
         if model not in self._models:
@@ -55,9 +116,12 @@ class Routes:
         if where is None:
             known = ", ".join(sorted(self._models[model]["environments"])) or "none"
             raise NotDeployed(f"{model!r} runs nowhere in environment {environment!r}; it knows {known}", model=model)
-        wanted = version if version is not None else where.get(stage.lower())
+        stage = target.stage.lower()
+        wanted = target.version or (where[stage] if stage in STAGES else None)
         if wanted is None:
-            raise NotDeployed(f"{model!r} has no version in {stage} in {environment!r}", model=model, stage=stage)
+            raise NotDeployed(
+                f"{model!r} has no version in {target.stage} in {environment!r}", model=model, stage=target.stage
+            )
         return self._route(model, wanted, where, environment)
 
     def _by_id(self, model_id: int, environment: str) -> Route:
@@ -77,12 +141,26 @@ class Routes:
                 model=model,
                 version=version,
             )
-        rule = self._models[model]["capture"]
         return Route(
             model,
             version,
             found["model_id"],
             Signature.from_dict(found["signature"]),
             tuple(Endpoint(e["address"], float(e["weight"])) for e in found["endpoints"]),
-            CaptureRule(float(rule["share"]), int(rule["per_minute"])),
+            _capture_rule(self._models[model]["capture"]),
+            production=where["production"] == version,
         )
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ManagerUnavailable(f"the discovery document cannot be understood: {error!r}") from error
+
+
+def _capture_rule(told: Mapping[str, Any]) -> CaptureRule:
+    """Fields that a manager may tell or not have their defaults."""
+    rule = CaptureRule(float(told["share"]), int(told["per_minute"]), without=tuple(told.get("without", ())))
+    return replace(rule, largest_bytes=int(told.get("largest_bytes", rule.largest_bytes)))

@@ -1,13 +1,15 @@
 """Tensors as the raw contents of an Open Inference Protocol message: little-endian, row-major, BYTES length-prefixed.
 
 Source: "Tensor Data" and the `bytes_contents` rules of Triton's binary tensor data extension: each BYTES element is its
-length as a little-endian uint32, then its bytes.
+length as a little-endian uint32, then its bytes. BF16 has no numpy dtype: it is taken from float32 arrays, rounded to
+the nearest (ties to even), and given back as float32, which loses nothing.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,36 +18,70 @@ import numpy as np
 from seatrial.errors import Refused
 from seatrial.tensors import DTYPES, Array
 
+BF16 = "BF16"
+ARRAYS: dict[str, np.dtype[Any]] = {**DTYPES, BF16: np.dtype(np.float32)}
+"""The numpy dtype that stands for each dtype of the protocol."""
+
 _LENGTH = struct.Struct("<I")
+_SIZES = {name: 2 if name == BF16 else dtype.itemsize for name, dtype in ARRAYS.items()}
+_LITTLE = sys.byteorder == "little"
 
 
 class BadContents(ValueError):
     """Raw contents that do not hold what their dtype and shape say. The adapter turns it into an error of the tree."""
 
 
-def to_raw(array: Array) -> bytes:
+def to_raw(array: Array, dtype: str = "") -> bytes:
     """The raw contents of an array. Text in BYTES tensors is sent as UTF-8; other objects are refused."""
     if array.dtype.kind in "OSU":
         return b"".join(_element(value) for value in array.ravel(order="C"))
+    if dtype == BF16:
+        return (rounded(array).view(np.uint32) >> 16).astype("<u2", copy=False).tobytes(order="C")
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes(order="C")
 
 
-def from_raw(dtype: str, shape: tuple[int, ...], data: bytes) -> Array:
-    """The array that raw contents stand for: a read-only view of `data` (BYTES: an object array of bytes).
+def contents(array: Array, dtype: str) -> Any:
+    """As `to_raw`, without copying where the array itself has the protocol's layout."""
+    if _LITTLE and dtype not in ("BYTES", BF16) and array.flags.c_contiguous:
+        return array
+    return to_raw(array, dtype)
+
+
+def from_raw(dtype: str, shape: tuple[int, ...], data: bytes, start: int = 0, end: int | None = None) -> Array:
+    """The array that the raw contents `data[start:end]` stand for: a read-only view of `data`, or of a copy where they
+    are not aligned in it (BYTES: an object array of bytes; BF16: a new float32 array).
 
     Raises BadContents for a dtype that the project does not know and for contents of another length.
     """
-    if dtype not in DTYPES:
+    end = len(data) if end is None else end
+    if dtype not in ARRAYS:
         raise BadContents(f"dtype {dtype!r} is not known")
     count = math.prod(shape)
     if min(shape, default=1) < 0:
         raise BadContents(f"shape {list(shape)} has a negative dimension")
     if dtype == "BYTES":
-        return _strings(data, count).reshape(shape)
-    plain = DTYPES[dtype].newbyteorder("<")
-    if len(data) != count * plain.itemsize:
-        raise BadContents(f"{len(data)} bytes where {dtype}{list(shape)} has {count * plain.itemsize}")
-    return np.frombuffer(data, dtype=plain).reshape(shape)
+        return _strings(data[start:end], count).reshape(shape)
+    size = _SIZES[dtype]
+    if end - start != count * size:
+        raise BadContents(f"{end - start} bytes where {dtype}{list(shape)} has {count * size}")
+    if start % size:
+        data, start = data[start:end], 0
+    if dtype == BF16:
+        return _widened(np.frombuffer(data, "<u2", count, start)).reshape(shape)
+    return np.frombuffer(data, DTYPES[dtype].newbyteorder("<"), count, start).reshape(shape)
+
+
+def rounded(array: Array) -> Array:
+    """Float32 values rounded to the nearest that BF16 has, ties to even; a NaN stays one."""
+    bits = np.array(array, np.float32, order="C", ndmin=1).view(np.uint32)
+    even = ((bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) >> 16) << 16
+    return np.where(np.isnan(array), bits | np.uint32(0x00400000), even).astype(np.uint32).view(np.float32)
+
+
+def _widened(upper: Array) -> Array:
+    wide = (upper.astype(np.uint32) << 16).view(np.float32)
+    wide.flags.writeable = False
+    return wide
 
 
 def _element(value: Any) -> bytes:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.client.transport import AioTransport, EncodedRequest
+from seatrial.client.aio_transport import AioTransport
+from seatrial.client.transport import EncodedRequest
 from seatrial.errors import SeatrialError, ServerFailed
 from seatrial.profiling.late import bursts, too_many
 from seatrial.tensors import Array

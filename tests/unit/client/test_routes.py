@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.client.routes import Routes
+from seatrial.client.routes import Routes, Target
 from seatrial.errors import NoSuchModel, NoSuchVersion, NotDeployed, SeatrialError
 
 
@@ -38,7 +38,7 @@ ROUTES = Routes(
 def test_a_route_is_found_by_name_stage_version_and_id(
     model: str | int, version: int | None, stage: str, found: int
 ) -> None:
-    assert ROUTES.find(model, version=version, stage=stage, environment="local").version == found
+    assert ROUTES.find(Target(model, version, stage)).version == found
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_what_is_missing_is_named_with_what_exists(
     model: str | int, version: int | None, stage: str, environment: str, error: type[SeatrialError], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        ROUTES.find(model, version=version, stage=stage, environment=environment)
+        ROUTES.find(Target(model, version, stage, environment))
