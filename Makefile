@@ -85,6 +85,10 @@ bench-rollover: .venv-manager/.ready $(EXAMPLES)/.ready ## 20 promotions and rol
 bench-manager: .venv-manager/.ready ## 50 deployments, 1000 clients waiting for news (3 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.manager
 
+.PHONY: bench-client
+bench-client: .venv-manager/.ready ## what a call costs beside the raw gRPC stub and tritonclient, sync and async (5 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.client
+
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt

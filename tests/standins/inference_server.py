@@ -11,8 +11,9 @@
 - A function that raises `Status("UNAVAILABLE", "text")` makes that gRPC status; any other exception INTERNAL, as
   Triton's python backend does. A function may return arrays of any dtype of the protocol and runs in the server's
   thread.
-- `server.address`, `server.answered` (number of requests answered), `server.stop()` (at once, calls under way are cut
-  off; a second call does nothing). `port=0` picks a free one; pass a former `server.port` to come back there.
+- `server.address`, `server.answered` (number of requests answered), `server.metadata` (of the last one),
+  `server.stop()` (at once, calls under way are cut off; a second call does nothing). `port=0` picks a free one; pass a
+  former `server.port` to come back there.
 - Several may run in one process, each in its own thread with its own loop.
 - For a server that can be killed: `python tests/standins/inference_server.py --service-s 0.005` prints its address and
   serves `double` (each input `x` → output `y = 2x`) until it is ended; `process()` does that for a test.
@@ -68,6 +69,7 @@ class InferenceServer:
         self._models = None if models is None else {name: set(versions) for name, versions in models.items()}
         self.port = port
         self.answered = 0
+        self.metadata: tuple[tuple[str, str], ...] = ()
         self._worked_s = 0.0
         self._free_at = 0.0
         self._loop = asyncio.new_event_loop()
@@ -166,6 +168,7 @@ class InferenceServer:
         if ends > self._loop.time():
             await asyncio.sleep(ends - self._loop.time())
         self.answered += 1
+        self.metadata = tuple((key, value) for key, value in context.invocation_metadata())
         self._worked_s += service_s
         return _answer(request, outputs)
 

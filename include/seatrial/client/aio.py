@@ -159,11 +159,12 @@ class AsyncInferenceClient:
             self._transport.forget(address)
 
     async def _drive(self, steps: Generator[Step, Any, T]) -> T:
-        started = _Started(self._transport)
+        started: _Started | None = None
         try:
             step = next(steps)
             while True:
                 if type(step) is not Send:
+                    started = started or _Started(self._transport)
                     step = steps.send(await self._do(step, started))
                     continue
                 try:
@@ -177,7 +178,8 @@ class AsyncInferenceClient:
             return value
         finally:
             steps.close()
-            started.cancel()
+            if started is not None:
+                started.cancel()
 
     async def _do(self, step: Step, started: _Started) -> Ended | None:
         if isinstance(step, Start):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import ArrayLike
 
@@ -56,7 +56,7 @@ LOOK_S = 0.05
 Steps = Generator[Step, Any, InferResult]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Trip:
     """One call on its way. `route` and `request` are renewed when it has to go elsewhere."""
 
@@ -74,13 +74,19 @@ class _Trip:
     metadata: Metadata | None = None
 
 
+class Source(Protocol):
+    """Where the news are."""
+
+    news: News
+
+
 class Calls:
-    """What the calls of one client share. `news` tells what discovery knows; `watching` whether anybody wants the
+    """What the calls of one client share. `source` tells what discovery knows; `watching` whether anybody wants the
     events that `told` gets."""
 
     def __init__(
         self,
-        news: Callable[[], News],
+        source: Source,
         *,
         clock: Callable[[], float] = time.monotonic,
         balancer: Balancer | None = None,
@@ -90,7 +96,7 @@ class Calls:
         told: Callable[[CallEvent], None] = lambda _: None,
         metadata: Callable[[], Metadata | None] = lambda: None,
     ) -> None:
-        self._news, self._clock = news, clock
+        self._source, self._clock = source, clock
         self.balancer = balancer or Balancer()
         self._retries, self._hedges = Budget(RETRY_SHARE, RETRY_BURST), Budget(HEDGE_SHARE, HEDGE_BURST)
         self._hedge_after_s = hedge_after_s
@@ -111,7 +117,8 @@ class Calls:
         assert trip.request is not None
         assert trip.address is not None
         self._retries.earn()
-        self._hedges.earn()
+        if self._hedge_after_s is not None:
+            self._hedges.earn()
         if trip.route.capture.share > 0 and self._captured is not None:
             self._captured(trip.route, trip.request.payload)
         if trip.watched:
@@ -123,7 +130,8 @@ class Calls:
         return (yield from self._find(target, self._clock() + timeout_s))
 
     def _travel(self, trip: _Trip) -> Generator[Step, Any, dict[str, Array]]:
-        self._take(trip, (yield from self._find(trip.target, trip.until)))
+        routes = self._source.news.routes
+        self._take(trip, routes.find(trip.target) if routes else (yield from self._find(trip.target, trip.until)))
         while True:
             assert trip.route is not None
             now = self._clock()
@@ -138,13 +146,14 @@ class Calls:
                 yield from self._elsewhere(trip, error)
 
     def _find(self, target: Target, until: float) -> Generator[Step, Any, Route]:
-        news = self._news()
+        """The route, as soon as there are any."""
+        news = self._source.news
         while news.routes is None:
             left = until - self._clock()
             if left <= 0 or news.hopeless:
                 raise news.error()
             yield WaitForNews(news.revision, left)
-            news = self._news()
+            news = self._source.news
         return news.routes.find(target)
 
     def _take(self, trip: _Trip, route: Route) -> None:
@@ -235,7 +244,7 @@ class Calls:
         now = self._clock()
         halfway = now + (trip.until - now) / 2
         while True:
-            news, now = self._news(), self._clock()
+            news, now = self._source.news, self._clock()
             try:
                 self._take(trip, (yield from self._find(trip.target, trip.until)))
                 assert trip.route is not None

@@ -147,11 +147,12 @@ class InferenceClient:
             self._transport.forget(address)
 
     def _drive(self, steps: Generator[Step, Any, T]) -> T:
-        started = _Started(self._transport)
+        started: _Started | None = None
         try:
             step = next(steps)
             while True:
                 if type(step) is not Send:
+                    started = started or _Started(self._transport)
                     step = steps.send(self._do(step, started))
                     continue
                 try:
@@ -165,7 +166,8 @@ class InferenceClient:
             return value
         finally:
             steps.close()
-            started.cancel()
+            if started is not None:
+                started.cancel()
 
     def _do(self, step: Step, started: _Started) -> Ended | None:
         if isinstance(step, Start):

@@ -28,19 +28,19 @@ class Discovery:
 
     def __init__(self, api: ManagerAPI, cache_file: Path | None = None) -> None:
         self._api, self._cache_file = api, cache_file
-        self._following = Following()
+        self.following = Following()
         self._told = threading.Condition()
         self._listeners: list[Listener] = []
         self._stop = threading.Event()
         cached = None if cache_file is None else endpoints_cache.read(cache_file)
         if cached is not None:
-            self._following.recalled(cached)
+            self.following.recalled(cached)
         self._thread = threading.Thread(target=self._run, name="seatrial-discovery", daemon=True)
         self._thread.start()
 
     @property
     def news(self) -> News:
-        return self._following.news
+        return self.following.news
 
     def wait(self, revision: int, timeout_s: float) -> None:
         """Until the news are others than those of `revision`."""
@@ -78,12 +78,12 @@ class Discovery:
                 return
             self._tell()
             if self._cache_file is not None and self.news.routes is not before:
-                endpoints_cache.write(self._cache_file, self._following.document)
+                endpoints_cache.write(self._cache_file, self.following.document)
             self._stop.wait(pause)
 
     def _ask(self) -> float:
         """One question; the pause until the next."""
-        following, began = self._following, time.monotonic()
+        following, began = self.following, time.monotonic()
         try:
             found = self._api.discovery(following.etag, following.wait_s)
         except SeatrialError as error:

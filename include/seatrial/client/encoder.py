@@ -34,6 +34,7 @@ class Encoder:
             if spec.dtype in ARRAYS and spec.dtype != "BYTES"
         ]
         self._all_plain = len(self._plain) == len(signature.inputs)
+        self._dtypes = [spec.dtype for spec in signature.inputs]
         self._heads: dict[_Shapes, bytes] = {}
 
     def encode(self, layers: Mapping[str, ArrayLike]) -> bytes:
@@ -43,9 +44,7 @@ class Encoder:
         if head is None or arrays is None:
             arrays = list(fit(self._signature, layers).values())
             head = self._new_head(tuple(array.shape for array in arrays))
-        parts = [contents(array, spec.dtype) for array, spec in zip(arrays, self._signature.inputs, strict=True)]
-        _check_size(parts)
-        return messages.request(head, parts)
+        return _joined(head, arrays, self._dtypes)
 
     def _as_they_are(self, layers: Mapping[str, ArrayLike]) -> list[Array] | None:
         """The layers in the signature's order, if each is an array of its dtype; None leaves it to `fit`."""
@@ -72,12 +71,16 @@ def encode_tensors(model: str, version: int, tensors: Tensors) -> bytes:
     """A request of tensors as they are, whatever the model's signature. Raises Refused for dtypes that the protocol
     lacks, and above LARGEST."""
     layers = [TensorSpec(name, dtype_name(array), array.shape) for name, array in tensors.items()]
-    parts = [contents(array, layer.dtype) for array, layer in zip(tensors.values(), layers, strict=True)]
-    _check_size(parts)
-    return messages.request(messages.request_head(model, version, layers), parts)
+    head = messages.request_head(model, version, layers)
+    return _joined(head, list(tensors.values()), [layer.dtype for layer in layers])
 
 
-def _check_size(parts: list[bytes | Array]) -> None:
-    size = sum([len(part) if isinstance(part, bytes) else part.nbytes for part in parts])
+def _joined(head: bytes, arrays: list[Array], dtypes: list[str]) -> bytes:
+    parts, size = [], 0
+    for array, dtype in zip(arrays, dtypes, strict=True):
+        raw = contents(array, dtype)
+        size += len(raw) if type(raw) is bytes else raw.nbytes
+        parts.append(raw)
     if size > LARGEST:
         raise Refused(f"a request of {size} bytes passes {LARGEST}, the limit of a gRPC message", limit=LARGEST)
+    return messages.request(head, parts)

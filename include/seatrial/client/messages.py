@@ -69,8 +69,16 @@ def read_answer(message: bytes) -> tuple[Head, dict[str, Array]]:
     return _read(message, _ANSWER_RAW)
 
 
+_heads: dict[int, bytes] = {}
+"""The last head of a message of each length: almost always the next one's too."""
+
+
 def _read(message: bytes, raw: int) -> tuple[Head, dict[str, Array]]:
-    head_bytes, spans = _split(message, raw)
+    head_bytes = _heads.get(len(message))
+    spans = _spans(message, head_bytes, raw) if head_bytes and message.startswith(head_bytes) else None
+    if spans is None or head_bytes is None:
+        head_bytes, spans = _split(message, raw)
+        _remember(len(message), head_bytes)
     head = _head(head_bytes)
     if len(spans) != len(head.layers):
         raise BadContents(f"{len(head.layers)} tensors and {len(spans)} raw contents")
@@ -78,6 +86,26 @@ def _read(message: bytes, raw: int) -> tuple[Head, dict[str, Array]]:
         layer.name: from_raw(layer.dtype, layer.shape, message, *span)
         for layer, span in zip(head.layers, spans, strict=True)
     }
+
+
+def _spans(message: bytes, head: bytes, raw: int) -> list[Span] | None:
+    """Where the raw contents are in a message that begins with this head; None if more than they come after it."""
+    spans, at, end, tag = [], len(head), len(message), raw << 3 | _BYTES
+    while at < end:
+        if message[at] != tag:
+            return None
+        length, at = _varint_at(message, at + 1, end)
+        if at + length > end:
+            return None
+        spans.append((at, at + length))
+        at += length
+    return spans
+
+
+def _remember(length: int, head: bytes) -> None:
+    if len(_heads) >= _KEPT_HEADS:
+        _heads.clear()
+    _heads[length] = head
 
 
 def _split(message: bytes, raw: int) -> tuple[bytes, list[Span]]:

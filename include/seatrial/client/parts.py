@@ -41,7 +41,7 @@ class Parts:
         self._listener: Callable[[News], None] | None = None
         self._closed = False
         self.calls = Calls(
-            lambda: self.discovery.news,
+            self.discovery.following,
             hedge_after_s=hedge_after_s,
             captured=self.capture.offer,
             watching=self._watching,

@@ -24,6 +24,7 @@ ARRAYS: dict[str, np.dtype[Any]] = {**DTYPES, BF16: np.dtype(np.float32)}
 
 _LENGTH = struct.Struct("<I")
 _SIZES = {name: 2 if name == BF16 else dtype.itemsize for name, dtype in ARRAYS.items()}
+_PLAIN = {name: dtype.newbyteorder("<") for name, dtype in DTYPES.items()}
 _LITTLE = sys.byteorder == "little"
 
 
@@ -68,7 +69,7 @@ def from_raw(dtype: str, shape: tuple[int, ...], data: bytes, start: int = 0, en
         data, start = data[start:end], 0
     if dtype == BF16:
         return _widened(np.frombuffer(data, "<u2", count, start)).reshape(shape)
-    return np.frombuffer(data, DTYPES[dtype].newbyteorder("<"), count, start).reshape(shape)
+    return np.frombuffer(data, _PLAIN[dtype], count, start).reshape(shape)
 
 
 def rounded(array: Array) -> Array:
