@@ -89,6 +89,10 @@ bench-manager: .venv-manager/.ready ## 50 deployments, 1000 clients waiting for 
 bench-client: .venv-manager/.ready ## what a call costs beside the raw gRPC stub and tritonclient, sync and async (5 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.client
 
+.PHONY: bench-failover
+bench-failover: .venv-manager/.ready ## servers killed, stopped, slow, added under steady load: failed calls, p99, shares (3 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.failover
+
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt
