@@ -44,12 +44,12 @@ class Told:
 
 
 class DiscoveryServer(ThreadingHTTPServer):
-    """Answers on a loopback port of its own."""
+    """Answers on a loopback port, by default a free one."""
 
     daemon_threads = True
 
-    def __init__(self, told: Told) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, told: Told, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.told, self.url = told, f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:

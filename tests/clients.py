@@ -91,10 +91,10 @@ class Telling:
 
 
 @contextmanager
-def discovery(*first: dict[str, Any]) -> Iterator[Telling]:
+def discovery(*first: dict[str, Any], port: int = 0) -> Iterator[Telling]:
     """A real HTTP server that speaks discovery's protocol; without a document it says nothing."""
     told = Told()
-    with DiscoveryServer(told) as server:
+    with DiscoveryServer(told, port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         telling = Telling(told, server.url)

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from seatrial.client.balancer import Balancer
-from seatrial.client.calls import LOOK_S, RETRY_BURST, SILENT_S, Calls, Steps
+from seatrial.client.calls import LOOK_S, RETRY_BURST, Calls, Steps
 from seatrial.client.grpc_errors import translate
 from seatrial.client.news import News
 from seatrial.client.routes import Routes, Target
+from seatrial.client.sending import SILENT_S
 from seatrial.client.steps import Await, CallEvent, Ended, InferResult, Probe, Send, Start, Step, WaitForNews
 from seatrial.errors import (
     BadInput,
