@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 from seatrial.registry.entities import ModelVersion
 from seatrial.registry.rules import Stages, current
 from seatrial.serving.deployments import Endpoint
+from seatrial.uploads.manifest import CAPTURED_BYTES
 
 if TYPE_CHECKING:
     from seatrial.manager.composition import InferenceManager
+
+
+_NO_CAPTURE = {"share": 0.0, "per_minute": 0, "largest_bytes": CAPTURED_BYTES, "without": []}
 
 
 def document(manager: InferenceManager) -> dict[str, Any]:
@@ -70,8 +74,6 @@ def _capture_rule(
     by_number: dict[int, ModelVersion], environments: dict[str, tuple[Stages, dict[int, tuple[Endpoint, ...]]]]
 ) -> dict[str, Any]:
     """What the manifest of the Production version says; off where nothing is in Production."""
-    for stages, _ in environments.values():
-        if stages.production is not None:
-            rule = by_number[stages.production].manifest.get("capture", {})
-            return {"share": rule.get("share", 0.0), "per_minute": rule.get("per_minute", 0)}
-    return {"share": 0.0, "per_minute": 0}
+    numbers = (stages.production for stages, _ in environments.values() if stages.production is not None)
+    rule: dict[str, Any] = next((by_number[number].manifest.get("capture", {}) for number in numbers), {})
+    return {name: rule.get(name, default) for name, default in _NO_CAPTURE.items()}

@@ -112,7 +112,7 @@ TARGET = {
 }
 SERVING = {"model_id": 7, "signature": SIGNATURE, "endpoints": [{"address": "127.0.0.1:20007", "weight": 2.0}]}
 ROUTES = {
-    "capture": {"share": 0.1, "per_minute": 60.0},
+    "capture": {"share": 0.1, "per_minute": 60.0, "largest_bytes": 1_000_000, "without": ["user"]},
     "environments": {"local": {"production": 2, "staging": None, "versions": {"2": SERVING}}},
 }
 HEALTH = {

@@ -14,6 +14,7 @@ from seatrial.storage.paths import open_beneath, path_flaw
 from seatrial.uploads.yaml_guard import LONGEST_FILE, read_yaml_mapping
 
 MANIFEST = "model.yaml"
+CAPTURED_BYTES = 64 * 2**20
 DEFAULT_FILES: dict[Format, str] = {"onnx": "model.onnx", "savedmodel": "saved_model", "tensorrt": "model.plan"}
 
 
@@ -87,6 +88,14 @@ class Capture(BaseModel):
 
     share: float = Field(default=0.0, ge=0, le=1)
     per_minute: int = Field(default=600, ge=0, le=100_000)
+    largest_bytes: int = Field(
+        default=CAPTURED_BYTES, ge=0, le=CAPTURED_BYTES, description="Requests of more bytes are not kept."
+    )
+    without: list[Line] = Field(
+        default=[],
+        max_length=64,
+        description="Layers that are left out of what is kept; such a request is not replayed.",
+    )
 
 
 class Rollover(BaseModel):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from seatrial.client.routes import Routes, Target
-from seatrial.errors import NoSuchModel, NoSuchVersion, NotDeployed, SeatrialError
+from seatrial.errors import ManagerUnavailable, NoSuchModel, NoSuchVersion, NotDeployed, SeatrialError
 
 
 def _version(model_id: int, *addresses: str) -> dict[str, Any]:
@@ -56,3 +56,22 @@ def test_what_is_missing_is_named_with_what_exists(
 ) -> None:
     with pytest.raises(error, match=said):
         ROUTES.find(Target(model, version, stage, environment))
+
+
+def test_what_a_manager_does_not_say_of_captures_has_its_default() -> None:
+    rule = ROUTES.find(Target("pitch")).capture
+    assert (rule.largest_bytes, rule.without) == (64 * 2**20, ())
+
+
+@pytest.mark.parametrize(("stage", "production"), [("Production", True), ("Staging", False)])
+def test_a_route_says_whether_its_version_is_in_production(stage: str, production: bool) -> None:
+    assert ROUTES.find(Target("pitch", stage=stage)).production is production
+
+
+@pytest.mark.parametrize(
+    "damage", [{"capture": None}, {"environments": {"local": {}}}, {"environments": 3}], ids=["rule", "place", "type"]
+)
+def test_a_document_that_cannot_be_understood_is_no_crash(damage: dict[str, Any]) -> None:
+    sound = {"capture": {"share": 0, "per_minute": 0}, "environments": {"local": {"production": 1, "staging": None}}}
+    with pytest.raises(ManagerUnavailable, match="cannot be understood"):
+        Routes({"models": {"pitch": {**sound, **damage}}}).find(Target("pitch"))

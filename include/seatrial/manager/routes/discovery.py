@@ -15,10 +15,13 @@ router = APIRouter(tags=["discovery"], route_class=GuardedRoute)
 
 
 class CaptureRule(Answer):
-    """Which share of live requests may be kept, and how many a minute at most."""
+    """Which share of live requests may be kept, and how many a minute at most; none of more bytes, and not the layers
+    named in `without`."""
 
     share: float
     per_minute: float
+    largest_bytes: int
+    without: list[str]
 
 
 class EndpointDocument(Answer):
