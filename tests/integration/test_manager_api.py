@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seatrial import InferenceClient
 from seatrial.client.capture import Capture
-from seatrial.client.discovery import Discovery
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.client.routes import CaptureRule, Route, Target
+from seatrial.client.routes import CaptureRule, Route
 from seatrial.errors import ManagerUnavailable, NoSuchModel, SeatrialError, to_problem
 from seatrial.manager.tokens import TokenFile
 from seatrial.tensors import Signature, TensorSpec
@@ -86,25 +86,9 @@ def test_a_name_reaches_no_other_route_whatever_it_holds() -> None:
 
 
 def test_discovery_says_what_is_wrong_at_the_managers_address() -> None:
-    with answering(200, "text/html", b"<html>") as (url, _), ManagerAPI(url) as api:
-        discovery = Discovery(api)
-        try:
-            with pytest.raises(ManagerUnavailable, match="<html>"):
-                discovery.routes(0.5)
-        finally:
-            discovery.close()
-
-
-def test_the_cache_file_is_used_when_the_manager_hangs(tmp_path: Path) -> None:
-    cache = tmp_path / "endpoints.json"
-    cache.write_text('{"models": {}}')
-    with silent() as url, ManagerAPI(url) as api:
-        discovery = Discovery(api, cache)
-        try:
-            with pytest.raises(NoSuchModel):
-                discovery.routes(0.2).find(Target("tiny"))
-        finally:
-            discovery.close()
+    with answering(200, "text/html", b"<html>") as (url, _), InferenceClient(url, "", timeout_s=0.5) as client:
+        with pytest.raises(ManagerUnavailable, match="<html>"):
+            client.infer("tiny", x=1.0)
 
 
 def test_a_client_closes_with_captures_queued_for_a_manager_that_hangs() -> None:

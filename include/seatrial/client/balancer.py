@@ -2,8 +2,8 @@
 
 Power of two choices (Mitzenmacher 2001): a server is drawn in proportion to the weights, and a second one; the second
 gets the request if that gives it no more than the first has already, in (outstanding + 1) / weight. So a server's share
-is its weight's at any load. (Drawn alike, and with the request counted at both, a server of three times the weight got
-four times the traffic, and p99 was up to 20 % higher: simulated, open loop, servers of 3, 1 and 1.)
+is its weight's at any load. (With both drawn alike, shares were further off and p99 was up to 10 % higher: simulated,
+open loop, servers of 3, 1 and 1.)
 
 A server that is slower than the other of the pair counts for less (see latency.py). One that cannot be reached, or
 failed several times in a row, is out until it has answered a readiness question; the pauses between questions grow.

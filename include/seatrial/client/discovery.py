@@ -13,7 +13,6 @@ from pathlib import Path
 from seatrial.client import endpoints_cache
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.client.news import WAIT_S, Following, News
-from seatrial.client.routes import Routes
 from seatrial.errors import SeatrialError
 
 __all__ = ["WAIT_S", "Discovery", "release", "shared"]
@@ -46,16 +45,6 @@ class Discovery:
         """Until the news are others than those of `revision`."""
         with self._told:
             self._told.wait_for(lambda: self.news.revision != revision, timeout_s)
-
-    def routes(self, timeout_s: float) -> Routes:
-        """The newest routes known. Raises ManagerUnavailable when there are none within `timeout_s`."""
-        until = time.monotonic() + timeout_s
-        while (news := self.news).routes is None:
-            left = until - time.monotonic()
-            if left <= 0 or news.hopeless:
-                raise news.error()
-            self.wait(news.revision, left)
-        return news.routes
 
     def listen(self, listener: Listener) -> None:
         """Call it from the discovery thread with all news from now on; it must neither wait nor raise."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from seatrial.errors import ManagerUnavailable, SeatrialError, from_problem
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import httpx
 
 Document = dict[str, Any]
