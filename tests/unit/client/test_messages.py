@@ -102,3 +102,13 @@ def test_readiness_is_asked_and_understood_as_protobuf_writes_it(ready: bool) ->
     request = service_pb2.ModelReadyRequest.FromString(messages.ready_request("tiny", 3))
     assert (request.name, request.version) == ("tiny", "3")
     assert messages.is_ready(service_pb2.ModelReadyResponse(ready=ready).SerializeToString()) is ready
+
+
+def test_an_answer_that_only_begins_like_the_last_one_is_read_as_it_is() -> None:
+    head = service_pb2.ModelInferResponse(model_name="tiny")
+    head.outputs.add(name="y", datatype="FP32", shape=[2])
+    begins = head.SerializeToString()
+    contents, an_id = b"\x32\x08" + bytes(8), b"\x1a\x08" + b"identity"
+    assert np.array_equal(messages.read_answer(begins + contents)[1]["y"], [0, 0])
+    with pytest.raises(BadContents):
+        messages.read_answer(begins + an_id)
