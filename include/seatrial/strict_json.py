@@ -17,7 +17,8 @@ def read_json(data: bytes | str, field: str) -> Any:
     """What a JSON text says; `field` is the name of it in a refusal.
 
     Raises Refused, naming the part, for lists and objects within one another beyond DEEPEST and for numbers that are
-    not finite (NaN and Infinity, which are no JSON, and 1e999); ValueError for what is no JSON.
+    not finite (NaN and Infinity, which are no JSON, and 1e999); Refused for half characters, which cannot be written
+    again; ValueError for what is no JSON.
     """
     strange: list[str] = []
 
@@ -36,6 +37,8 @@ def read_json(data: bytes | str, field: str) -> Any:
     if strange:
         where = _not_finite(document, field)
         raise Refused(f"{where}: {strange[0]} (limit: finite numbers)", field=where, value=strange[0], limit="finite")
+    if _halves(data, document):
+        raise Refused(f"{field}: holds half a character, a surrogate without the other one", field=field)
     return document
 
 
@@ -67,6 +70,17 @@ def _not_finite(value: Any, path: str) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return path[:LONGEST_NAME]
     return next((found for name, part in _parts(value) if (found := _not_finite(part, f"{path}.{name}"))), "")
+
+
+def _halves(data: bytes | str, document: Any) -> bool:
+    """Whether a text or a name in it is no Unicode: JSON can only say that with an escape."""
+    if (b"\\u" if isinstance(data, bytes) else "\\u") not in data:  # type: ignore[operator]
+        return False
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _too_deep(field: str, found: int | str) -> Refused:

@@ -15,7 +15,8 @@ from seatrial.manager.composition import InferenceManager
 from seatrial.manager.guard import JSON_LIMIT, Guard, GuardedRoute
 from seatrial.manager.openapi import document
 from seatrial.manager.problems import HANDLERS, PROBLEM, Problem
-from seatrial.manager.roles import PREFIX
+from seatrial.manager.relay import AT_ONCE
+from seatrial.manager.roles import OPEN_INFERENCE, PREFIX
 from seatrial.manager.routes import (
     archive,
     captures,
@@ -28,6 +29,7 @@ from seatrial.manager.routes import (
     listings,
     metrics,
     models,
+    open_inference,
     replicas,
     scaling,
     trials,
@@ -41,7 +43,10 @@ DESCRIPTION = f"""Where models run, what was moved to which stage by whom and wh
 Bodies are JSON of at most {JSON_LIMIT // 2**20} MiB, {DEEPEST} levels and finite numbers. What a route does not know,
 a field or a query parameter, is refused. With `Idempotency-Key` a POST, PUT or DELETE that is sent again gets the
 answer of the first one. `If-None-Match` with the `ETag` of an earlier answer gets 304 while nothing has changed. Every
-error is a problem document (RFC 9457)."""
+error is a problem document (RFC 9457).
+
+`{OPEN_INFERENCE}` is the Open Inference Protocol, for trying a model out with curl or any of its clients: requests pass
+through the manager, {AT_ONCE} at once. Services use the Inference Client, which asks the Inference Servers directly."""
 PARTS = (
     discovery,  # first, as routes are looked through in this order: a thousand clients may ask at once
     health,
@@ -58,7 +63,9 @@ PARTS = (
     captures,
     scaling,
     metrics,
+    open_inference,
 )
+OWN_PREFIX = (metrics, open_inference)
 
 
 def build_app(manager: InferenceManager, tokens: Tokens | None) -> FastAPI:
@@ -96,7 +103,7 @@ def build_app(manager: InferenceManager, tokens: Tokens | None) -> FastAPI:
     for part in PARTS:
         if not all(isinstance(route, GuardedRoute) for route in part.router.routes):
             raise TypeError(f"{part.__name__} needs APIRouter(route_class=GuardedRoute): it would be open to everyone")
-        app.include_router(part.router, prefix="" if part is metrics else PREFIX, responses=responses)
+        app.include_router(part.router, prefix="" if part in OWN_PREFIX else PREFIX, responses=responses)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)

@@ -19,6 +19,7 @@ from seatrial.manager.gauges import Gauges
 from seatrial.manager.ledgers import Ledgers
 from seatrial.manager.metrics import Metrics
 from seatrial.manager.news import News
+from seatrial.manager.relay import Relay
 from seatrial.manager.replica_events import ReplicaEvents
 from seatrial.manager.rollovers import Rollovers
 from seatrial.manager.sweep import sweep
@@ -59,10 +60,12 @@ class InferenceManager:
     rollovers: Rollovers
     ledgers: Ledgers = field(init=False)
     editions: Editions = field(init=False)
+    relay: Relay = field(init=False)
 
     def __post_init__(self) -> None:
         self.ledgers = Ledgers(self.registry, self.news.changed)
         self.editions = Editions(lambda: document(self), self.news)
+        self.relay = Relay()
         self.metrics.registry.register(Gauges(self))
 
     @classmethod

@@ -152,3 +152,16 @@ COMPARISON = {
     },
     "same": {"format": 0, "signature": 4},
 }
+OPEN_INFERENCE = {"name": "seatrial", "version": "0.1.0", "extensions": ["binary_tensor_data"]}
+METADATA = {
+    "name": "pitch",
+    "versions": ["1", "2"],
+    "platform": "savedmodel",
+    "inputs": [{"name": "audio", "datatype": "FP32", "shape": [-1, 43844, 1]}],
+    "outputs": [{"name": "note", "datatype": "FP32", "shape": [-1, 172, 88]}],
+}
+INFERRED = {
+    "model_name": "pitch",
+    "model_version": "2",
+    "outputs": [{"name": "note", "datatype": "FP32", "shape": [1, 1, 4], "data": [0.1, 0.2, 0.3, 0.4]}],
+}

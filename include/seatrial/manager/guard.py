@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 JSON_LIMIT = 16 * 2**20
 BYTES_LIMIT = 65 * 2**20  # a capture of 64 MiB and its frame
 STREAMED = ("/import",)  # read by the route itself, bit by bit
+PASSED_ON = ("/infer",)  # for an Inference Server: the route reads it off the event loop, and no answer is kept
 READS = ("GET", "HEAD")
 ANYONE = token_of("insecure-local", "operator", "")
 
@@ -79,6 +80,7 @@ class GuardedRoute(APIRoute):
         shown = address(self.path.removeprefix(PREFIX))
         roles = {method: needed(method, self.path) for method in self.methods or ()}
         known = tuple(field.alias for field in self.dependant.query_params)
+        streamed, passed_on = self.path.endswith(STREAMED), self.path.endswith(PASSED_ON)
 
         async def guarded(request: Request) -> Response:
             guard: Guard = request.app.state.guard
@@ -88,9 +90,9 @@ class GuardedRoute(APIRoute):
             try:
                 caller = guard.caller(request, roles[method])
                 _check_query(request, known)
-                if not self.path.endswith(STREAMED):
-                    await _bounded(request)
-                if method in READS or self.path.endswith(STREAMED):
+                if not streamed:
+                    await _bounded(request, opaque=passed_on)
+                if method in READS or streamed or passed_on:
                     found = await answer(request)
                 else:
                     found = await guard.answers.once(request, caller.name, answer)
@@ -129,9 +131,9 @@ def _check_query(request: Request, known: tuple[str, ...]) -> None:
         seen.add(name)
 
 
-async def _bounded(request: Request) -> None:
+async def _bounded(request: Request, *, opaque: bool) -> None:
     """Read the body, no more and no deeper than is allowed. Starlette keeps what was read here for the route."""
-    is_bytes = request.headers.get("content-type", "").startswith("application/octet-stream")
+    is_bytes = opaque or request.headers.get("content-type", "").startswith("application/octet-stream")
     request._body = b"".join([part async for part in bounded_parts(request, BYTES_LIMIT if is_bytes else JSON_LIMIT)])
     if request._body and not is_bytes:
         with suppress(ValueError):  # what is no JSON the route refuses in its own words

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 
 from seatrial.manager import examples
+from seatrial.manager.inference_documents import request_schemas
 from seatrial.manager.roles import NEEDED, address
 
 
@@ -102,12 +103,26 @@ SHOWN: dict[tuple[str, str], Shown] = {
     ("GET", "/trial-servers/{trial_id}"): Shown("A trial server", examples.TRIAL),
     ("PUT", "/trial-servers/{trial_id}/lease"): Shown("Keep a trial server for longer", examples.TRIAL),
     ("DELETE", "/trial-servers/{trial_id}"): Shown("Stop a trial server"),
+    ("GET", "/v2"): Shown("What answers here (Open Inference Protocol)", examples.OPEN_INFERENCE),
+    ("GET", "/v2/health/live"): Shown("Is the manager there", {"live": True}),
+    ("GET", "/v2/health/ready"): Shown("Does the manager answer", {"ready": True}),
+    ("GET", "/v2/models/{model}"): Shown("The layers of the version in Production", examples.METADATA),
+    ("GET", "/v2/models/{model}/ready"): Shown("Does a server answer", {"ready": True, "name": "pitch"}),
+    ("POST", "/v2/models/{model}/infer"): Shown("One request, for trying out", examples.INFERRED),
+    ("GET", "/v2/models/{model}/versions/{number}"): Shown("The layers of a version", examples.METADATA),
+    ("GET", "/v2/models/{model}/versions/{number}/ready"): Shown(
+        "Does a server answer for a version", {"ready": True, "name": "pitch"}
+    ),
+    ("POST", "/v2/models/{model}/versions/{number}/infer"): Shown(
+        "One request to a version, for trying out", examples.INFERRED
+    ),
 }
 
 
 def document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of `app`, with titles, examples and the least role of each route."""
     found: dict[str, Any] = FastAPI.openapi(app)
+    found["components"]["schemas"].update(request_schemas())
     found["components"]["securitySchemes"] = BEARER  # the guard asks; a dependency would be solved for each request
     for (method, path), shown in SHOWN.items():
         operation = found["paths"][address(path).replace(":path", "")][method.lower()]

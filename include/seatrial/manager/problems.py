@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from seatrial.errors import Forbidden, SeatrialError, TryAgain, shown, to_problem
+from seatrial.manager.roles import OPEN_INFERENCE
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +72,10 @@ def _problem(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(error.fields.get("retry_after_s", RETRY_AFTER_S))
     if isinstance(error, Forbidden) and error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="seatrial"'
-    return JSONResponse(to_problem(error), error.status, headers, PROBLEM)
+    return JSONResponse(_for(request, to_problem(error)), error.status, headers, PROBLEM)
 
 
-def _invalid(_: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> JSONResponse:
     """What does not fit a route's types: the first field that does not, its value, and the limit."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
@@ -83,7 +84,7 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
     reason, limit = _flaw(first)
     named = {name: text for name, text in (("value", value), ("limit", limit)) if text is not None}
     detail = f"{field}: {value + ' ' if value else ''}{reason}" + (f" (limit: {limit})" if limit else "")
-    return _answer(422, "refused", detail, field=field, **named)
+    return _answer(request, 422, "refused", detail, field=field, **named)
 
 
 def _flaw(error: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -99,17 +100,17 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     """Paths and methods that are not there, and bodies that are no JSON."""
     assert isinstance(error, HTTPException)
     code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
-    answer = _answer(error.status_code, code, f"{request.method} {request.url.path[:200]}: {error.detail}")
+    answer = _answer(request, error.status_code, code, f"{request.method} {request.url.path[:200]}: {error.detail}")
     answer.headers.update(error.headers or {})
     return answer
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("%s %s", request.method, request.url.path, exc_info=error)
-    return _answer(500, "error", "the manager failed; its log says where")
+    return _answer(request, 500, "error", "the manager failed; its log says where")
 
 
-def _answer(status: int, code: str, detail: str, **fields: Any) -> JSONResponse:
+def _answer(request: Request, status: int, code: str, detail: str, **fields: Any) -> JSONResponse:
     document = {
         "type": f"urn:seatrial:{code}",
         "title": code.replace("-", " "),
@@ -117,7 +118,13 @@ def _answer(status: int, code: str, detail: str, **fields: Any) -> JSONResponse:
         "detail": detail,
         **fields,
     }
-    return JSONResponse(document, status, media_type=PROBLEM)
+    return JSONResponse(_for(request, document), status, media_type=PROBLEM)
+
+
+def _for(request: Request, document: dict[str, Any]) -> dict[str, Any]:
+    """With `error`, which clients of the Open Inference Protocol look for, where they ask."""
+    inference = request.url.path.startswith(f"{OPEN_INFERENCE}/")
+    return {**document, "error": document["detail"]} if inference else document
 
 
 HANDLERS: dict[type[Exception], Callable[[Request, Exception], JSONResponse]] = {

@@ -12,6 +12,16 @@ NEEDED: dict[tuple[str, str], Role] = {
     # what Prometheus reads: names and addresses that discovery tells too, and counts
     ("GET", "/metrics"): "client",
     ("GET", "/prometheus/targets"): "client",
+    # the same for people without a client, for trying out: a request for a model's name
+    ("GET", "/v2"): "client",
+    ("GET", "/v2/health/live"): "client",
+    ("GET", "/v2/health/ready"): "client",
+    ("GET", "/v2/models/{model}"): "client",
+    ("GET", "/v2/models/{model}/ready"): "client",
+    ("POST", "/v2/models/{model}/infer"): "client",
+    ("GET", "/v2/models/{model}/versions/{number}"): "client",
+    ("GET", "/v2/models/{model}/versions/{number}/ready"): "client",
+    ("POST", "/v2/models/{model}/versions/{number}/infer"): "client",
     # reading: what is there, and why
     ("GET", "/models"): "researcher",
     ("GET", "/models/{model}"): "researcher",
@@ -55,10 +65,13 @@ PREFIX = "/v1"
 UNVERSIONED = ("/metrics", "/prometheus/targets")
 """Where Prometheus's own habits look, in formats that have versions of their own."""
 
+OPEN_INFERENCE = "/v2"
+"""The Open Inference Protocol's own prefix: not the second version of this API."""
+
 
 def address(path: str) -> str:
     """Where a route of the table is found."""
-    return path if path in UNVERSIONED else PREFIX + path
+    return path if path in UNVERSIONED or path.startswith(OPEN_INFERENCE) else PREFIX + path
 
 
 def needed(method: str, path: str) -> Role:

@@ -56,3 +56,11 @@ def test_what_is_no_json_is_no_refusal_of_ours(text: str) -> None:
     with pytest.raises(ValueError, match=r".") as raised:
         read_json(text, "body")
     assert not isinstance(raised.value, Refused)
+
+
+@pytest.mark.parametrize("text", [r'{"\ud800": 1}', r'["\ud800"]', r'["\udc00\ud800"]'])
+def test_half_a_character_is_refused_and_a_whole_one_is_not(text: str) -> None:
+    for data in (text, text.encode()):
+        with pytest.raises(Refused, match="body: holds half a character"):
+            read_json(data, "body")
+    assert read_json(r'["\ud83d\ude00"]', "body") == ["😀"]
