@@ -75,6 +75,18 @@ def text_onnx(path: Path) -> Path:
     return _write_graph(path, [helper.make_node("Identity", ["words"], ["same"]), encode], [words], [same, number])
 
 
+def twice_onnx(path: Path, dtype: str, shape: list[int | None]) -> Path:
+    """Write y = x + x as an ONNX file; `dtype` is ONNX's name, None in the shape a free dimension. Returns the path."""
+    from onnx import TensorProto, helper
+
+    kind, axes = (
+        TensorProto.DataType.Value(dtype),
+        [f"d{at}" if size is None else size for at, size in enumerate(shape)],
+    )
+    x, y = (helper.make_tensor_value_info(name, kind, axes) for name in "xy")
+    return _write_graph(path, [helper.make_node("Add", ["x", "x"], ["y"])], [x], [y])
+
+
 def _write_graph(path: Path, nodes: Any, inputs: Any, outputs: Any, constants: Any = ()) -> Path:
     import onnx
     from onnx import helper

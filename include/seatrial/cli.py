@@ -9,12 +9,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
-from seatrial import cli_archive, cli_audit, cli_deployments, cli_queries, cli_tokens, cli_upkeep
+from seatrial import cli_archive, cli_audit, cli_deployments, cli_infer, cli_queries, cli_tokens, cli_upkeep
 from seatrial import cli_views as views
-from seatrial.cli_common import Answer
+from seatrial.cli_common import Answer, without
 from seatrial.cli_common import api as _api
 from seatrial.cli_common import command as _command
 from seatrial.cli_common import settings as _settings
@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except SeatrialError as error:
         print(f"seatrial: {error}", file=sys.stderr)
         sys.exit(_status(error))
+    except ModuleNotFoundError as error:
+        sys.exit(f"seatrial: {without(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
@@ -62,22 +64,6 @@ def status(arguments: argparse.Namespace) -> Answer:
     return document, views.status_lines(document)
 
 
-def infer(arguments: argparse.Namespace) -> Answer:
-    from seatrial.cli_tensors import read_layers, write_outputs
-    from seatrial.client.client import InferenceClient
-
-    layers = read_layers(arguments.layers, arguments.npz)
-    settings = _settings()
-    with InferenceClient(settings.manager_url, token=settings.token, timeout_s=arguments.timeout) as client:
-        model = int(arguments.model) if arguments.model.isdigit() else arguments.model
-        found = client.infer(model, layers, version=arguments.version, stage=arguments.stage)
-    if arguments.out:
-        write_outputs(Path(arguments.out), found)
-    outputs = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in found.items()}
-    document = {"model": found.model, "version": found.version, "model_id": found.model_id, "outputs": outputs}
-    return document, views.infer_lines(document)
-
-
 def rollback(arguments: argparse.Namespace) -> Answer:
     from seatrial.steps.rollback import roll_back
     from seatrial.steps.run import Run
@@ -87,8 +73,8 @@ def rollback(arguments: argparse.Namespace) -> Answer:
         print(text, file=sys.stderr)
 
     with _api() as api:
-        name = f"cli__{datetime.now(UTC).isoformat(timespec='milliseconds')}"  # each call is a run: it goes one back
-        run = Run(api, id=name, who=getpass.getuser(), deadline=Deadline.after(300), progress=progress)
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")  # each call is a run: it goes one back
+        run = Run(api, id=f"cli__{now}", who=getpass.getuser(), deadline=Deadline.after(300), progress=progress)
         done = roll_back(run, arguments.model, arguments.why)
     return done, [f"{done['model']}@{done['version']} is Production, in place of @{done['replaced']}"]
 
@@ -141,14 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_audit.add_to(commands)
     cli_archive.add_to(commands)
     cli_upkeep.add_to(commands)
-    new = _command(commands, "infer", infer, "call a model", "seatrial infer pitch audio=window.npy --out answer.npz")
-    new.add_argument("model", help="a model's name, or a model id")
-    new.add_argument("layers", nargs="*", metavar="LAYER=FILE.npy")
-    new.add_argument("--npz", metavar="FILE", help="an .npz file with one array a layer")
-    new.add_argument("--version", type=int, help="this version instead of a stage's")
-    new.add_argument("--stage", default="Production", choices=("Production", "Staging"))
-    new.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="for all of it (default: 10)")
-    new.add_argument("--out", metavar="FILE.npz", help="keep the outputs")
+    cli_infer.add_to(commands)
     new = _command(
         commands,
         "rollback",

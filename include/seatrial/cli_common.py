@@ -47,6 +47,14 @@ def command(
     return parser
 
 
+def without(error: ModuleNotFoundError) -> str:
+    """What to say where `pip install seatrial` alone is not enough. Another module's absence is raised on."""
+    name = (error.name or "").partition(".")[0]
+    if name in ("", "seatrial"):
+        raise error
+    return f"this needs {name}, which is not installed: pip install 'seatrial[library]', or [manager], on Python 3.11"
+
+
 def version_name(text: str) -> tuple[str, int]:
     """`pitch@2` taken apart. Raises Refused for anything else."""
     name, _, number = text.partition("@")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -75,20 +75,12 @@ def ledger_lines(moves: Sequence[Document]) -> list[str]:
     return table(rows)
 
 
-def infer_lines(document: Document) -> list[str]:
-    outputs = document["outputs"].items()
-    return [
-        f"{document['model']}@{document['version']} (model id {document['model_id']}) answered",
-        *(f"  {name}: {output['dtype']}{output['shape']}" for name, output in outputs),
-    ]
-
-
 def version_or_dash(number: int | None) -> str:
     return "–" if number is None else f"@{number}"
 
 
 def time_of(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return datetime.fromtimestamp(at_ms / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 pytest.importorskip("ml_metadata", reason="the manager runs in its own environment only")
@@ -20,7 +19,7 @@ from seatrial.formats.check import check_upload
 from seatrial.manager.routes.discovery import DiscoveryDocument
 from seatrial.settings import Settings
 from seatrial.waiting import Deadline, wait_until
-from tests.models import tiny_sample, write_upload
+from tests.models import write_upload
 
 Seatrial = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -164,17 +163,6 @@ def test_models_and_show_tell_where_a_version_is_and_what_is_known_of_it(seatria
     assert document(seatrial("show", "tiny@1", "--json"))["version"]["model_id"] == served
 
 
-def test_infer_sends_arrays_and_keeps_the_outputs(seatrial: Seatrial, served: int, tmp_path: Path) -> None:
-    given = tiny_sample(seed=3, rows=2)
-    np.save(tmp_path / "x.npy", given["x"])
-    for model in ("tiny", str(served)):
-        done = seatrial("infer", model, f"x={tmp_path / 'x.npy'}", "--out", str(tmp_path / "y.npz"), "--json")
-        answered = document(done)
-        assert (answered["version"], answered["outputs"]) == (1, {"y": {"dtype": "float32", "shape": [2, 4]}})
-        with np.load(tmp_path / "y.npz") as kept:
-            assert np.array_equal(kept["y"], given["x"] * 2)
-
-
 def test_the_ledger_is_shown_oldest_first(seatrial: Seatrial, served: int) -> None:
     assert [move["to_stage"] for move in document(seatrial("ledger", "tiny", "--json"))["moves"]] == [
         "Staging",
@@ -205,10 +193,6 @@ def test_an_upload_arrives_whole_with_its_marker_and_not_twice(seatrial: Seatria
         (["logs", "nobody"], 3, "no Inference Server nobody"),
         (["logs", "nobody", "--lines", "0"], 2, "lines"),
         (["logs", "nobody", "--follow", "--json"], 2, "leave one of them out"),
-        (["infer", "tiny"], 2, "no layer was given"),
-        (["infer", "tiny", "x"], 2, "is not LAYER=FILE.npy"),
-        (["infer", "tiny", "x=nowhere.npy"], 2, "nowhere.npy: is not a readable .npy file"),
-        (["infer", "tiny", "--npz", "nowhere.npz"], 2, "nowhere.npz: No such file"),
         (["upload", "nowhere"], 2, "model.yaml"),
         (["rollback", "tiny", "--why", "test"], 3, "nothing to roll back to"),
     ],
@@ -222,18 +206,6 @@ def test_errors_are_one_line_with_a_status_that_says_what_to_do(
     assert done.stderr.startswith("seatrial: ")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-def test_a_wrong_layer_is_refused_with_what_is_expected(seatrial: Seatrial, served: int, tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.zeros((1, 5), np.float32))
-    done = seatrial("infer", "tiny", f"x={tmp_path / 'x.npy'}")
-    assert (done.returncode, done.stderr) == (2, "seatrial: layer 'x': expected FP32[-1,4], got FP32[1,5]\n")
-
-
-def test_outputs_that_cannot_be_kept_are_an_error_of_one_line(seatrial: Seatrial, served: int, tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", tiny_sample()["x"])
-    done = seatrial("infer", "tiny", f"x={tmp_path / 'x.npy'}", "--out", str(tmp_path / "nowhere" / "y.npz"))
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(environ: dict[str, str], served: int) -> None:
