@@ -18,7 +18,7 @@ from seatrial.errors import Refused
 from seatrial.tensors import Array
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
 
 class AioTransport:

@@ -24,7 +24,7 @@ from seatrial.client.transport import GrpcTransport, Transport
 from seatrial.errors import SeatrialError
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
 __all__ = ["InferResult", "InferenceClient"]
 

@@ -11,9 +11,10 @@ from urllib.parse import quote
 from seatrial.errors import ManagerUnavailable, SeatrialError, from_problem
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
     import httpx
+    from typing_extensions import Self
 
 Document = dict[str, Any]
 

@@ -24,7 +24,7 @@ from seatrial.errors import Refused, SeatrialError, ServerFailed
 from seatrial.tensors import Array, Tensors
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
 __all__ = ["EncodedRequest", "GrpcTransport", "ModelStatistics", "Transport", "encode"]
 
