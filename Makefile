@@ -93,6 +93,10 @@ bench-client: .venv-manager/.ready ## what a call costs beside the raw gRPC stub
 bench-failover: .venv-manager/.ready ## servers killed, stopped, slow, added under steady load: failed calls, p99, shares (3 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.failover
 
+.PHONY: bench-import
+bench-import: .venv-manager/.ready ## seconds of `import seatrial` and of its client (1 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.client_import
+
 .PHONY: lock
 lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pyproject.toml
 	$(UV) pip compile -q pyproject.toml --extra airflow --extra test --python-version 3.11 --generate-hashes --no-header -o requirements.txt

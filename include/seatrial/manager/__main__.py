@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import gc
+import importlib.util
 import logging
 import socket
 import sys
@@ -34,6 +35,10 @@ def main() -> None:
         parser.error("--insecure-local listens on loopback only")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    if sys.version_info[:2] != (3, 11):
+        parser.error(f"the manager runs on Python 3.11, this is {sys.version.split()[0]}")
+    if importlib.util.find_spec("ml_metadata") is None:
+        parser.error("the manager is not installed: pip install 'seatrial[manager]'")
     settings = Settings.read()
     if arguments.host not in LOOPBACK and not _has_tokens(settings.home):
         parser.error(
