@@ -43,9 +43,7 @@ def infer(arguments: argparse.Namespace) -> Answer:
 
     read, model = settings(), int(arguments.model) if arguments.model.isdigit() else arguments.model
     given = read_inputs(arguments.inputs, sys.stdin.buffer)
-    where = {"version": arguments.version, "stage": arguments.stage}
-    if arguments.environment != "local":
-        where["environment"] = arguments.environment
+    where = {key: getattr(arguments, key) for key in ("version", "stage", "environment")}
     with InferenceClient(read.manager_url, token=read.token, timeout_s=arguments.timeout) as client:
         described = client.describe(model, **where)
         try:

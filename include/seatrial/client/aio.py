@@ -37,6 +37,7 @@ from seatrial.tensors import Array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from typing_extensions import Self
 
 T = TypeVar("T")

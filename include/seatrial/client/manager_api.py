@@ -11,8 +11,6 @@ from urllib.parse import quote
 from seatrial.errors import ManagerUnavailable, SeatrialError, from_problem
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     import httpx
     from typing_extensions import Self
 
