@@ -145,7 +145,8 @@ class Sending:
         trip.avoid.add(address)
 
     def _abandoned(self, trip: Trip, address: str, began: float) -> None:
-        trip.attempts.append(Attempt(address, self._ended(address, began, Outcome.ABANDONED), None))
+        seconds = self._ended(address, began, Outcome.ABANDONED)
+        trip.attempts.append(Attempt(address, seconds, None, given_up=True))
 
     def _ended(self, address: str, began: float, outcome: Outcome) -> float:
         now = self._clock()

@@ -74,14 +74,16 @@ class Ended(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One request that was sent: to where, for how long, and how it failed (None: it did not, or nobody waited)."""
+    """One request that was sent: to where, for how long, and how it failed, or that nobody waited for it any more."""
 
     address: str
     seconds: float
     error: SeatrialError | None
+    given_up: bool = False
 
     def __str__(self) -> str:
-        end = "answered" if self.error is None else f"{type(self.error).__name__} ({self.error.message})"
+        end = "given up" if self.given_up else "answered"
+        end = end if self.error is None else f"{type(self.error).__name__} ({self.error.message})"
         return f"{self.address}: {end} after {self.seconds * 1000:.1f} ms"
 
 

@@ -260,13 +260,15 @@ def test_a_wrong_token_is_said_at_once() -> None:
 def test_a_hedge_asks_one_more_server_and_takes_the_first_answer() -> None:
     slow = [False]
     world = World({"a": lambda _: (1.0 if slow[0] else 0.01, None), "b": well})
-    calls = warmed(world, hedge_after_s=0.05)
+    calls = warmed(world, hedge_after_s=0.05, watching=lambda: True, told=world.events.append)
     slow[0] = True
     while "a" not in world.sent:
         began = world.now
         assert world.infer(calls).endpoint == "b"
     assert world.now - began == pytest.approx(0.06)
     assert world.given_up == 1
+    assert world.events[-1].hedged
+    assert "a: given up after 60.0 ms" in str(world.events[-1])
 
 
 def test_hedges_have_a_budget() -> None:
