@@ -104,7 +104,7 @@ def figures(found: dict[str, list[Slice]]) -> dict[str, Any]:
 
 def good(case: dict[str, Any]) -> bool:
     to_raw = case["p50_to_raw"] <= P50_AIM and case["throughput_to_raw"] >= THROUGHPUT_AIM
-    return to_raw and case["p50_to_tritonclient"] < 1 and case["throughput_to_tritonclient"] > 1
+    return bool(to_raw and case["p50_to_tritonclient"] < 1 and case["throughput_to_tritonclient"] > 1)
 
 
 def told(name: str, case: dict[str, Any]) -> None:

@@ -161,7 +161,7 @@ def figures(calls: list[Call], servers: list[Replica], manager: Discovery) -> di
 
 def good(found: dict[str, Any]) -> bool:
     shared = found["share_off_its_weight"] <= SHARE_AIM and found["slow_servers_share"] <= SLOW_AIM
-    return found["failed"] == 0 and shared and found["answered_after_manager_died"] > 0
+    return bool(found["failed"] == 0 and shared and found["answered_after_manager_died"] > 0)
 
 
 def main() -> None:

@@ -45,10 +45,10 @@ class Fleet:
     def client(self, **options: Any) -> AnyClient:
         client: AnyClient
         if "asyncio" in self.kind:
-            transport = {"transport": AsyncFakeTransport(self.fakes)} if "fake" in self.kind else {}
+            transport: dict[str, Any] = {"transport": AsyncFakeTransport(self.fakes)} if "fake" in self.kind else {}
             client = BlockingAsyncClient(lambda: AsyncInferenceClient(self.told.url, "", **transport, **options))
         else:
-            fake = {"transport": FakeTransport(self.fakes)} if "fake" in self.kind else {}
+            fake: dict[str, Any] = {"transport": FakeTransport(self.fakes)} if "fake" in self.kind else {}
             client = InferenceClient(self.told.url, "", **fake, **options)
         self.stack.callback(client.close)
         return client

@@ -42,12 +42,12 @@ WINDOW = (1, 43844, 1)
 
 def oldest_python() -> str:
     """The oldest Python that the client is for, where this machine has it; else the one that runs the tests."""
-    for python in ("python3.10", *Path.home().glob(".pyenv/versions/3.10.*/bin/python")):
+    for python in ("python3.10", *map(str, Path.home().glob(".pyenv/versions/3.10.*/bin/python"))):
         try:
             subprocess.run([python, "-c", ""], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):  # not there, or a shim of one that is not chosen
             continue
-        return str(python)
+        return python
     return sys.executable
 
 
@@ -104,7 +104,8 @@ def installed(
     folder, home = tmp_path_factory.mktemp(request.param), Path(manager.health()["home"])
     python, pins = (oldest_python(), "requirements-manager.txt") if request.param == "oldest" else (sys.executable, "")
     subprocess.run([UV, "venv", "--quiet", "--python", python, folder / "venv"], check=True)
-    install = [UV, "pip", "install", "--quiet", "--python", folder / "venv", "-c", ROOT / (pins or "requirements.txt")]
+    install = [UV, "pip", "install", "--quiet", "--python", str(folder / "venv")]
+    install += ["-c", str(ROOT / (pins or "requirements.txt"))]
     subprocess.run([*install, wheel], check=True)
     token = TokenFile(home).create(request.param, "client")[1]
     return Installed(

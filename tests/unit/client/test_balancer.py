@@ -89,7 +89,8 @@ def test_somebody_is_always_picked_whatever_happened(
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(sorted(Outcome, key=str))), max_size=200))
 def test_what_is_outstanding_is_what_was_picked_and_has_not_ended(steps: list[tuple[int, Outcome]]) -> None:
-    balancer, under_way, now = Balancer(seed=1), [], 0.0
+    under_way: list[str] = []
+    balancer, now = Balancer(seed=1), 0.0
     for choice, outcome in steps:
         now += 0.1
         if choice or not under_way:
