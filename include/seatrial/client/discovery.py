@@ -60,15 +60,21 @@ class Discovery:
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            before = self.news.routes
-            pause = self._ask()
-            if self._stop.is_set():
-                return
+        try:
+            while not self._stop.is_set():
+                self._stop.wait(self._turn())
+        finally:
+            self._api.close()  # a question that began while it was being closed has opened it again
+
+    def _turn(self) -> float:
+        """One question, told to who waits and kept; the pause until the next."""
+        before = self.news.routes
+        pause = self._ask()
+        if not self._stop.is_set():
             self._tell()
             if self._cache_file is not None and self.news.routes is not before:
                 endpoints_cache.write(self._cache_file, self.following.document)
-            self._stop.wait(pause)
+        return pause
 
     def _ask(self) -> float:
         """One question; the pause until the next."""
