@@ -106,7 +106,7 @@ def installed(
     subprocess.run([UV, "venv", "--quiet", "--python", python, folder / "venv"], check=True)
     install = [UV, "pip", "install", "--quiet", "--python", str(folder / "venv")]
     install += ["-c", str(ROOT / (pins or "requirements.txt"))]
-    subprocess.run([*install, wheel], check=True)
+    subprocess.run([*install, str(wheel)], check=True)
     token = TokenFile(home).create(request.param, "client")[1]
     return Installed(
         folder, {"HOME": str(folder), "SEATRIAL_MANAGER_URL": manager.url, "SEATRIAL_TOKEN": token, "PATH": os.defpath}
