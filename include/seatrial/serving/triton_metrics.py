@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
-
-import httpx
+from http.client import HTTPConnection, HTTPException
 
 SUMMARY = {0.5: 0.05, 0.9: 0.01, 0.95: 0.005, 0.99: 0.001}
 """The quantiles that a server keeps, each with its error (CKMS), over the last 48 to 60 s."""
@@ -41,9 +41,11 @@ def options() -> list[str]:
 def read(metrics_address: str) -> Reading | None:
     """A reading now; None when the server does not answer, which is for others to judge."""
     try:
-        answer = httpx.get(f"http://{metrics_address}/metrics", timeout=TIMEOUT_S, trust_env=False)
-        return parse(answer.text) if answer.status_code == 200 else None
-    except (httpx.HTTPError, ValueError, OverflowError):
+        with closing(HTTPConnection(metrics_address, timeout=TIMEOUT_S)) as connection:
+            connection.request("GET", "/metrics")
+            answer = connection.getresponse()
+            return parse(answer.read().decode()) if answer.status == 200 else None
+    except (OSError, HTTPException, ValueError, OverflowError):
         return None
 
 
