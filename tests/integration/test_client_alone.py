@@ -104,7 +104,7 @@ def installed(
     folder, home = tmp_path_factory.mktemp(request.param), Path(manager.health()["home"])
     python, pins = (oldest_python(), "requirements-manager.txt") if request.param == "oldest" else (sys.executable, "")
     subprocess.run([UV, "venv", "--quiet", "--python", python, folder / "venv"], check=True)
-    install = [UV, "pip", "install", "--quiet", "--python", str(folder / "venv")]
+    install = [str(UV), "pip", "install", "--quiet", "--python", str(folder / "venv")]
     install += ["-c", str(ROOT / (pins or "requirements.txt"))]
     subprocess.run([*install, str(wheel)], check=True)
     token = TokenFile(home).create(request.param, "client")[1]
