@@ -45,9 +45,9 @@ def infer(arguments: argparse.Namespace) -> Answer:
     given = read_inputs(arguments.inputs, sys.stdin.buffer)
     where = {key: getattr(arguments, key) for key in ("version", "stage", "environment")}
     with InferenceClient(read.manager_url, token=read.token, timeout_s=arguments.timeout) as client:
-        described = client.describe(model, **where)
+        layers = given.layers(client.describe(model, **where)["inputs"])
         try:
-            found = client.infer(model, given.layers(described["inputs"]), **where)
+            found = client.infer(model, layers, **where)
         except BadInput as error:
             raise given.naming(error) from error
     if arguments.output:
