@@ -28,8 +28,9 @@ def read_json(data: bytes | str, field: str) -> Any:
             strange.append(text)
         return value
 
+    text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")  # as json.loads
     try:
-        document = json.loads(data, parse_constant=number, parse_float=number)
+        document = json.loads(text, parse_constant=number, parse_float=number)
     except RecursionError:
         raise _too_deep(field, "hundreds of") from None
     if depth(document) > DEEPEST:
@@ -37,7 +38,7 @@ def read_json(data: bytes | str, field: str) -> Any:
     if strange:
         where = _not_finite(document, field)
         raise Refused(f"{where}: {strange[0]} (limit: finite numbers)", field=where, value=strange[0], limit="finite")
-    if _halves(data, document):
+    if _holds_half(text, document):
         raise Refused(f"{field}: holds half a character, a surrogate without the other one", field=field)
     return document
 
@@ -72,12 +73,10 @@ def _not_finite(value: Any, path: str) -> str:
     return next((found for name, part in _parts(value) if (found := _not_finite(part, f"{path}.{name}"))), "")
 
 
-def _halves(data: bytes | str, document: Any) -> bool:
-    """Whether a text or a name in it is no Unicode: JSON can only say that with an escape."""
-    if (b"\\u" if isinstance(data, bytes) else "\\u") not in data:  # type: ignore[operator]
-        return False
+def _holds_half(text: str, document: Any) -> bool:
+    """Whether a text or a name in the document is no Unicode: by an escape, or by bytes that `text` was read from."""
     try:
-        json.dumps(document, ensure_ascii=False).encode()
+        (json.dumps(document, ensure_ascii=False) if "\\u" in text else text).encode()
     except UnicodeEncodeError:
         return True
     return False

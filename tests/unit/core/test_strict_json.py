@@ -60,7 +60,10 @@ def test_what_is_no_json_is_no_refusal_of_ours(text: str) -> None:
 
 @pytest.mark.parametrize("text", [r'{"\ud800": 1}', r'["\ud800"]', r'["\udc00\ud800"]'])
 def test_half_a_character_is_refused_and_a_whole_one_is_not(text: str) -> None:
-    for data in (text, text.encode()):
+    for data in (text, text.encode(), text.encode("utf-16"), text.encode("utf-32-le")):  # as json itself reads them
         with pytest.raises(Refused, match="body: holds half a character"):
             read_json(data, "body")
-    assert read_json(r'["\ud83d\ude00"]', "body") == ["😀"]
+    with pytest.raises(Refused, match="body: holds half a character"):
+        read_json(b'["\xed\xa0\x80"]', "body")
+    for whole in (r'["\ud83d\ude00"]', '["😀"]', '["😀"]'.encode(), '["😀"]'.encode("utf-16")):
+        assert read_json(whole, "body") == ["😀"]
