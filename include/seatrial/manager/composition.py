@@ -60,12 +60,11 @@ class InferenceManager:
     rollovers: Rollovers
     ledgers: Ledgers = field(init=False)
     editions: Editions = field(init=False)
-    relay: Relay = field(init=False)
+    relay: Relay = field(init=False, default_factory=Relay)
 
     def __post_init__(self) -> None:
         self.ledgers = Ledgers(self.registry, self.news.changed)
         self.editions = Editions(lambda: document(self), self.news)
-        self.relay = Relay()
         self.metrics.registry.register(Gauges(self))
 
     @classmethod

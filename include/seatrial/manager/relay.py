@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Sequence
 
+from seatrial.client.grpc_errors import may_go_elsewhere
 from seatrial.client.transport import GrpcTransport, encode
 from seatrial.errors import Overloaded, SeatrialError
 from seatrial.tensors import Array, Tensors
@@ -26,7 +27,8 @@ class Relay:
     def infer(
         self, addresses: Sequence[str], model: str, version: int, tensors: Tensors, timeout_s: float = ANSWER_S
     ) -> dict[str, Array]:
-        """The outputs that one of the servers answers; the next one is asked where one is not there to answer.
+        """The outputs that one of the servers answers; the next one is asked where one cannot have refused the
+        request for its content: it is gone, or has not loaded the version.
 
         Raises Overloaded when too many are under way, and what the Inference Client's transport raises.
         """
@@ -47,6 +49,6 @@ class Relay:
                 try:
                     return transport.send(address, encoded, deadline.left_s)
                 except SeatrialError as error:
-                    if error.fields.get("grpc_code") != "UNAVAILABLE" or isinstance(error, Overloaded):
+                    if not may_go_elsewhere(error):
                         raise
             return transport.send(last, encoded, deadline.left_s)
