@@ -11,19 +11,15 @@ Shape = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=
 Free = Annotated[tuple[int, ...], Field(description="-1: any size.")]
 
 
-class Asked(BaseModel):
+class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Told(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InputParameters(Asked):
+class InputParameters(Document):
     binary_data_size: int | None = Field(default=None, ge=0, description="Bytes of this tensor behind the JSON.")
 
 
-class InputTensor(Asked):
+class InputTensor(Document):
     name: Name
     datatype: str = Field(max_length=16)
     shape: Shape
@@ -31,25 +27,23 @@ class InputTensor(Asked):
     data: list[Any] | None = Field(default=None, description="The values in row-major order, flat or nested.")
 
 
-class OutputParameters(Asked):
+class OutputParameters(Document):
     binary_data: bool | None = None
 
 
-class WantedOutput(Asked):
+class WantedOutput(Document):
     name: Name
     parameters: OutputParameters = OutputParameters()
 
 
-class RequestParameters(Asked):
+class RequestParameters(Document):
     binary_data_output: bool = Field(default=False, description="Every output as bytes behind the JSON.")
 
 
-class InferRequest(Asked):
+class InferRequest(Document):
     """`outputs` empty: all of them."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
         json_schema_extra={
             "example": {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
         },
@@ -61,7 +55,7 @@ class InferRequest(Asked):
     outputs: Annotated[list[WantedOutput], Field(max_length=1000)] = []
 
 
-class OutputTensor(Told):
+class OutputTensor(Document):
     """`data` is flat, and absent where `binary_data_size` bytes follow the JSON instead."""
 
     name: str
@@ -71,24 +65,24 @@ class OutputTensor(Told):
     parameters: InputParameters | None = None
 
 
-class InferAnswer(Told):
+class InferAnswer(Document):
     model_name: str
     model_version: str
     id: str | None = None
     outputs: tuple[OutputTensor, ...]
 
 
-class Server(Told):
+class Server(Document):
     name: Literal["seatrial"]
     version: str
     extensions: tuple[str, ...]
 
 
-class Live(Told):
+class Live(Document):
     live: Literal[True]
 
 
-class Ready(Told):
+class Ready(Document):
     ready: Literal[True]
 
 
@@ -96,13 +90,13 @@ class ModelReady(Ready):
     name: str
 
 
-class Layer(Told):
+class Layer(Document):
     name: str
     datatype: str
     shape: Free
 
 
-class Metadata(Told):
+class Metadata(Document):
     name: str
     versions: tuple[str, ...] = Field(description="Those that answer now.")
     platform: str

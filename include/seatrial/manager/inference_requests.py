@@ -48,7 +48,7 @@ def read_request(body: bytes, header_length: str | None, signature: Signature) -
     """
     size = _head_size(header_length, len(body))
     request = _head(body[:size])
-    tensors = _tensors(request, body[size:], {spec.name: spec for spec in signature.inputs}, signature)
+    tensors = _tensors(request, body[size:], signature)
     check_tensors(signature.inputs, tensors)
     return Question(tensors, request.id, _wanted(request, signature))
 
@@ -96,15 +96,16 @@ def _head(data: bytes) -> InferRequest:
         raise RequestValidationError([{**flaw, "loc": ("body", *flaw["loc"])} for flaw in error.errors()]) from error
 
 
-def _tensors(
-    request: InferRequest, raw: bytes, wanted: Mapping[str, TensorSpec], signature: Signature
-) -> dict[str, Array]:
+def _tensors(request: InferRequest, raw: bytes, signature: Signature) -> dict[str, Array]:
+    wanted = {spec.name: spec for spec in signature.inputs}
     found, at = dict[str, Array](), 0
     for tensor in request.inputs:
         _check_names(tensor, wanted, found)
         size = tensor.parameters.binary_data_size
         if (size is None) == (tensor.data is None):
-            raise BadInput(tensor.name, expected="either data or binary_data_size", got="both" if size else "neither")
+            raise BadInput(
+                tensor.name, expected="either data or binary_data_size", got="neither" if size is None else "both"
+            )
         if size is None:
             found[tensor.name] = _from_values(tensor, wanted[tensor.name], signature)
         else:
@@ -116,13 +117,14 @@ def _tensors(
 
 
 def _check_names(tensor: InputTensor, wanted: Mapping[str, TensorSpec], found: Mapping[str, Array]) -> None:
-    spec, got = wanted.get(tensor.name), f"{tensor.datatype}{tensor.shape}".replace(" ", "")
+    spec = wanted.get(tensor.name)
     if spec is None:
         raise BadInput(tensor.name, expected=f"one of the layers {', '.join(sorted(wanted))}", got="another layer")
     if tensor.name in found:
         raise BadInput(tensor.name, expected="each layer once", got="it twice")
     if tensor.datatype != spec.dtype or not spec.accepts_shape(tuple(tensor.shape)):
-        raise BadInput(tensor.name, expected=str(spec), got=got)
+        got = TensorSpec(tensor.name, tensor.datatype, tuple(tensor.shape))
+        raise BadInput(tensor.name, expected=str(spec), got=str(got))
 
 
 def _from_values(tensor: InputTensor, spec: TensorSpec, signature: Signature) -> Array:

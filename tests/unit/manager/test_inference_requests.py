@@ -18,7 +18,7 @@ from seatrial.errors import BadInput, Refused, ServerFailed, TooLarge
 from seatrial.manager import inference_requests
 from seatrial.manager.inference_requests import LENGTH, Question, read_request, write_answer
 from seatrial.serving.inference_http import encode_request
-from seatrial.tensors import DTYPES, Signature, TensorSpec
+from seatrial.tensors import DTYPES, Signature, TensorSpec, dtype_name
 
 X = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
 SIGNATURE = Signature(
@@ -32,11 +32,7 @@ def body(*inputs: Any, **more: Any) -> bytes:
 
 
 def signature_of(tensors: dict[str, Any]) -> Signature:
-    return Signature(tuple(TensorSpec(n, _dtype(a), (-1,) * a.ndim) for n, a in tensors.items()), ())
-
-
-def _dtype(array: Any) -> str:
-    return next(name for name, dtype in DTYPES.items() if array.dtype == dtype)
+    return Signature(tuple(TensorSpec(n, dtype_name(a), (-1,) * a.ndim) for n, a in tensors.items()), ())
 
 
 PLAIN = st.sampled_from([dtype for dtype in DTYPES.values() if not dtype.hasobject])
@@ -105,6 +101,7 @@ def test_outputs_are_chosen_by_name_and_each_as_bytes_or_in_json() -> None:
         (body({**X, "data": [1, 2, 3, 10**400]}), "x", "FP32[-1,4]", "values of type object"),
         (body({**X, "data": None}), "x", "either data or binary_data_size", "neither"),
         (body({**X, "parameters": {"binary_data_size": 16}}), "x", "either data or binary_data_size", "both"),
+        (body({**X, "parameters": {"binary_data_size": 0}}), "x", "either data or binary_data_size", "both"),
         (body(X, outputs=[{"name": "q"}]), "q", "one of the outputs y, z", "another layer"),
     ],
     ids=str,
