@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.client_discovery import DiscoveryServer, Told
 from seatrial import AsyncInferenceClient, InferenceClient
+from tests.http_servers import running
 
 SIGNATURE = {
     "inputs": [{"name": "x", "dtype": "FP32", "shape": [-1, 4]}],
@@ -94,15 +95,11 @@ class Telling:
 def discovery(*first: dict[str, Any], port: int = 0) -> Iterator[Telling]:
     """A real HTTP server that speaks discovery's protocol; without a document it says nothing."""
     told = Told()
-    with DiscoveryServer(told, port) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        telling = Telling(told, server.url)
+    with running(DiscoveryServer(told, port)) as url:
+        telling = Telling(told, url)
         for news in first:
             telling.tell(news)
         try:
             yield telling
         finally:
             told.close()
-            server.shutdown()
-            thread.join()

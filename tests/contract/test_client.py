@@ -17,6 +17,7 @@ from seatrial.client.grpc_errors import MEANINGS
 from seatrial.client.steps import CallEvent, Metadata
 from seatrial.errors import BadInput, NoSuchModel, NoSuchVersion, NotDeployed, SeatrialError, ServerFailed
 from seatrial.tensors import DTYPES, Array
+from seatrial.waiting import Deadline, wait_until
 from tests.clients import AnyClient, BlockingAsyncClient, Telling, discovery, document, served
 from tests.standins.fake_transport import AsyncFakeTransport, FakeServer, FakeTransport
 from tests.standins.inference_server import Function, InferenceServer, Status, double
@@ -151,9 +152,8 @@ def test_a_moved_stage_reaches_the_client(fleet: Fleet) -> None:
     client = fleet.client()
     assert client.infer("tiny", x=X).version == 1
     fleet.told.tell(document(versions, production=2))
-    while (found := client.infer("tiny", x=X)).version == 1:
-        pass
-    assert (found.version, found.endpoint) == (2, new)
+    wait_until(lambda: client.infer("tiny", x=X).version == 2, Deadline.after(30), "the client has heard")
+    assert client.infer("tiny", x=X).endpoint == new
 
 
 def test_a_version_with_other_layers_is_the_right_answer_or_one_clean_error(fleet: Fleet) -> None:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +13,12 @@ import pytest
 
 from seatrial import InferenceClient
 from seatrial.client import endpoints_cache
-from seatrial.errors import Forbidden, ManagerUnavailable
+from seatrial.errors import Forbidden, ManagerUnavailable, to_problem
 from seatrial.tensors import from_npz
 from seatrial.waiting import Deadline, wait_until
 from tests.clients import discovery, document, served
+from tests.http_servers import answering, silent
+from tests.ports import free_port
 from tests.standins.fake_transport import FakeServer, FakeTransport
 
 X = np.ones((1, 4), np.float32)
@@ -30,17 +28,8 @@ def _client(url: str, **options: Any) -> InferenceClient:
     return InferenceClient(url, "", transport=FakeTransport({"a:1": FakeServer(), "b:1": FakeServer()}), **options)
 
 
-@contextmanager
-def silent() -> Iterator[str]:
-    """A manager that accepts and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
 def test_a_client_that_starts_while_the_manager_is_down_waits_for_it() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    found: list[str] = []
+    port, found = free_port(), list[str]()
     with _client(f"http://127.0.0.1:{port}", timeout_s=60) as client:
         call = threading.Thread(target=lambda: found.append(client.infer("tiny", x=X).endpoint))
         call.start()
@@ -86,8 +75,7 @@ def test_clients_of_a_process_share_one_connection_and_the_last_one_ends_it() ->
         for client in clients[:-1]:
             client.close()
         told.tell(document({1: served("b:1")}))
-        while clients[-1].infer("tiny", x=X).endpoint != "b:1":
-            pass
+        wait_until(lambda: clients[-1].infer("tiny", x=X).endpoint == "b:1", Deadline.after(30), "it has heard")
         clients[-1].close()
         with _client(told.url) as another:
             assert another._parts.discovery is not clients[0]._parts.discovery
@@ -98,61 +86,29 @@ def test_servers_that_went_away_are_forgotten() -> None:
     with discovery(document({1: served("a:1")})) as told, _client(told.url) as client:
         client.infer("tiny", x=X)
         told.tell(document({1: served("b:1")}))
-        while client.infer("tiny", x=X).endpoint != "b:1":
-            pass
+        wait_until(lambda: client.infer("tiny", x=X).endpoint == "b:1", Deadline.after(30), "it has heard")
         wait_until(
             lambda: list(client._parts.calls.balancer._states) == ["b:1"], Deadline.after(30), "the former is forgotten"
         )
 
 
 def test_a_wrong_token_is_said_at_once() -> None:
-    problem = {"type": "urn:seatrial:forbidden", "title": "forbidden", "status": 401, "detail": "wrong token"}
-    with answering(401, problem) as (url, _), _client(url, timeout_s=60) as client:
+    problem = json.dumps(to_problem(Forbidden("wrong token"))).encode()
+    with answering(401, "application/problem+json", problem) as (url, _), _client(url, timeout_s=60) as client:
         with pytest.raises(Forbidden, match="wrong token"):
             client.infer("tiny", x=X)
-
-
-@contextmanager
-def answering(status: int, problem: dict[str, Any] | None = None) -> Iterator[tuple[str, list[bytes]]]:
-    """A manager that gives every question this answer and keeps what it is sent."""
-    received: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(problem or {}).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/problem+json" if problem else "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_POST(self) -> None:
-            received.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.do_GET()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", received
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def _captured(rule: dict[str, Any], layers: dict[str, Any] | None = None, **ask: Any) -> tuple[int, int, list[bytes]]:
     """Ten calls under a rule: how many were sent and dropped, and what the manager received."""
     news = document({1: served("a:1"), 2: served("b:1", model_id=8)}, staging=2, capture=rule)
-    with discovery(news) as told, answering(202) as (url, received):
+    with discovery(news) as told, answering(202, "application/json", b"{}") as (url, received):
         client = _client(told.url)
         client.capture._api.url = url
         for _ in range(10):
             client.infer("tiny", layers or {"x": X}, **ask)
         client.close()
-        return client.capture.counts.sent, client.capture.counts.dropped, received
+        return client.capture.counts.sent, client.capture.counts.dropped, [one.body for one in received]
 
 
 ALL = {"share": 1.0, "per_minute": 1000}
@@ -190,8 +146,9 @@ def test_a_debug_log_tells_the_story_of_a_call(caplog: pytest.LogCaptureFixture)
     with discovery(document({1: served("a:1", "b:1")})) as told:
         with InferenceClient(told.url, "", transport=FakeTransport(servers)) as client:
             with caplog.at_level(logging.DEBUG, "seatrial.client"):
-                while "a:1" not in caplog.text:
-                    client.infer("tiny", x=X)
+                wait_until(
+                    lambda: client.infer("tiny", x=X) and "a:1" in caplog.text, Deadline.after(30), "a:1 was tried"
+                )
     (line,) = [line for line in caplog.messages if "a:1" in line]
     assert line.startswith("tiny@1: answered by b:1 in ")
     assert "a:1: ServerFailed (a:1: connection refused) after" in line

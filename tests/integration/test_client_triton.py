@@ -10,6 +10,7 @@ import pytest
 from benchmarks.client_servers import MODEL, Discovery, Replica, discovery, replicas
 from seatrial import AsyncInferenceClient, InferenceClient
 from seatrial.client.transport import GrpcTransport
+from seatrial.waiting import Deadline, wait_until
 from tests.clients import AnyClient, BlockingAsyncClient
 
 
@@ -54,6 +55,5 @@ def test_a_server_says_that_it_is_ready_for_its_model_and_for_no_other(server: R
         for model in ((MODEL, 1), (MODEL, 2), ("another", 1)):
             transport.probe(server.address, *model, 10.0, lambda ready, of=model: said.__setitem__(of, ready))
         transport.probe("127.0.0.1:9", MODEL, 1, 10.0, lambda ready: said.__setitem__(("nobody", 1), ready))
-        while len(said) < 4:
-            transport.model_statistics(server.address, MODEL, 1)
+        wait_until(lambda: len(said) == 4, Deadline.after(30), "all have answered")
     assert [model for model, ready in said.items() if ready] == [(MODEL, 1)]

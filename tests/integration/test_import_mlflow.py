@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from seatrial.steps.check_format import check_format
 from seatrial.steps.run import Run
 from seatrial.waiting import Deadline, wait_until
 from tests.managers import environ_of, managers
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 MLFLOW = ROOT / ".venv-mlflow" / "bin" / "python"
@@ -58,8 +58,7 @@ def _log(address: str, folder: Path, script: str = "mlflow_models.py", *argument
 
 @pytest.fixture
 def server(database: str, tmp_path: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     command: list[str | Path] = [MLFLOW, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", database]
     with (tmp_path / "server.log").open("wb") as log:
@@ -170,7 +169,5 @@ def test_what_cannot_be_read_is_one_line_that_says_what_to_do(run: Command, tmp_
 
 
 def test_a_server_that_is_away_is_told_as_such(run: Command) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    done = run(f"http://127.0.0.1:{port}")
+    done = run(f"http://127.0.0.1:{free_port()}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

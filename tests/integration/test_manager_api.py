@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -20,42 +15,10 @@ from seatrial.client.routes import CaptureRule, Route
 from seatrial.errors import ManagerUnavailable, NoSuchModel, SeatrialError, to_problem
 from seatrial.manager.tokens import TokenFile
 from seatrial.tensors import Signature, TensorSpec
+from tests.http_servers import answering, silent
 from tests.managers import environ_of, managers
 
 PROBLEM = "application/problem+json"
-
-
-@contextmanager
-def answering(status: int, content_type: str, body: bytes) -> Iterator[tuple[str, list[str]]]:
-    paths: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            paths.append(self.path)
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", paths
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@contextmanager
-def silent() -> Iterator[str]:
-    """Takes connections and never answers, as a manager does that hangs."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.mark.parametrize(
@@ -80,9 +43,9 @@ def test_every_answer_is_a_document_or_an_error_of_the_tree(
 
 
 def test_a_name_reaches_no_other_route_whatever_it_holds() -> None:
-    with answering(200, "application/json", b"{}") as (url, paths), ManagerAPI(url) as api:
+    with answering(200, "application/json", b"{}") as (url, received), ManagerAPI(url) as api:
         api.model("../versions/1?x=#")
-    assert paths == ["/v1/models/..%2Fversions%2F1%3Fx%3D%23"]
+    assert [one.path for one in received] == ["/v1/models/..%2Fversions%2F1%3Fx%3D%23"]
 
 
 def test_discovery_says_what_is_wrong_at_the_managers_address() -> None:
