@@ -16,7 +16,7 @@ from seatrial.errors import ServerFailed
 from seatrial.serving.inference_http import LENGTH_HEADER, answered_outputs, encode_request, output_flaw, zeros
 from seatrial.serving.ports import HOST
 from seatrial.serving.record import ServerRecord
-from seatrial.serving.triton_metrics import Reading, parse
+from seatrial.serving.triton_metrics import Reading, get, read_over
 from seatrial.tensors import Tensors
 
 QUICK_S = 2.0
@@ -45,20 +45,16 @@ class Probe:
     def is_ready(self) -> bool:
         """Whether the server that we started answers and says that its model is ready. No answer is no."""
         try:
-            status, about = _ask(self._http, "/v2")
-            if status != 200 or json.loads(about).get("name") != self._server_id:
+            status, about = get(self._http, "/v2")
+            if status != 200 or json.loads(about)["name"] != self._server_id:
                 return False
-            return _ask(self._http, f"{self._model}/ready")[0] == 200
-        except (OSError, HTTPException, ValueError):
+            return get(self._http, f"{self._model}/ready")[0] == 200
+        except (OSError, HTTPException, ValueError, LookupError, TypeError):  # the last two: a stranger's JSON
             return False
 
     def reading(self) -> Reading | None:
         """What the server has done and has before it; None when it does not say."""
-        try:
-            status, page = _ask(self._metrics, "/metrics")
-            return parse(page.decode()) if status == 200 else None
-        except (OSError, HTTPException, ValueError, OverflowError):
-            return None
+        return read_over(self._metrics)
 
     def warm_up(self, sample: Tensors | None, timeout_s: float) -> float:
         """Have the model answer `sample`, and see that it answers with the signature's outputs. The seconds it took.
@@ -92,14 +88,3 @@ class Probe:
         except (ValueError, KeyError) as error:
             return f"its answer cannot be read: {error!r}"
         return flaw and f"its answer is not the signature's: {flaw}"
-
-
-def _ask(connection: HTTPConnection, path: str) -> tuple[int, bytes]:
-    """Status and body."""
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    except (OSError, HTTPException):
-        connection.close()  # the next question opens it again
-        raise

@@ -40,13 +40,28 @@ def options() -> list[str]:
 
 def read(metrics_address: str) -> Reading | None:
     """A reading now; None when the server does not answer, which is for others to judge."""
+    with closing(HTTPConnection(metrics_address, timeout=TIMEOUT_S)) as connection:
+        return read_over(connection)
+
+
+def read_over(connection: HTTPConnection) -> Reading | None:
+    """As `read`, over a connection that is kept, and made again after a failure."""
     try:
-        with closing(HTTPConnection(metrics_address, timeout=TIMEOUT_S)) as connection:
-            connection.request("GET", "/metrics")
-            answer = connection.getresponse()
-            return parse(answer.read().decode()) if answer.status == 200 else None
+        status, page = get(connection, "/metrics")
+        return parse(page.decode()) if status == 200 else None
     except (OSError, HTTPException, ValueError, OverflowError):
         return None
+
+
+def get(connection: HTTPConnection, path: str) -> tuple[int, bytes]:
+    """Status and body. Raises OSError and HTTPException; the next question then opens the connection again."""
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, HTTPException):
+        connection.close()
+        raise
 
 
 def parse(text: str) -> Reading:

@@ -138,6 +138,7 @@ class Watch:
             self._answered = now
         elif now - self._answered > self._limits.silent_s:
             raise ServerFailed(f"{self._name}: has not answered for {now - self._answered:.0f} s")
+        self._see_instances(now)
         found = self._probe.reading()
         if found is None:
             return
@@ -145,7 +146,6 @@ class Watch:
         self._progress = self._progress.seen(found.requests, found.waiting > 0 or self._canary.outstanding, now)
         if may_send and self._sample is not None and self._progress.quiet_s(now) > IDLE_S:
             self._canary.send(self._record, self._sample, timeout_s=self._hung_s + IDLE_S)
-        self._see_instances(now)
         if self._progress.stuck_s(now) > self._hung_s:
             raise ServerFailed(
                 f"{self._name}: hangs: it answers health questions, but of its requests not one was completed in "
