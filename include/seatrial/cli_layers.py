@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,11 +32,9 @@ class Inputs:
 
     def naming(self, error: BadInput) -> BadInput:
         """The same error, with the file that the layer came from."""
-        file, fields = self.files.get(error.fields.get("layer", "")), error.fields
+        layer, expected, got = (error.fields[name] for name in ("layer", "expected", "got"))
         return (
-            error
-            if file is None
-            else BadInput(fields["layer"], expected=fields["expected"], got=f"{fields['got']} from {file}")
+            BadInput(layer, expected=expected, got=f"{got} from {self.files[layer]}") if layer in self.files else error
         )
 
     def _fitted(self, layer: str, value: Any, specs: Mapping[str, TensorSpec]) -> Any:
@@ -66,20 +65,22 @@ def read_inputs(given: Sequence[str], stdin: BinaryIO) -> Inputs:
 
 
 def _one(layer: str, file: str, data: bytes) -> Any:
-    kind = ".json" if file == STDIN else Path(file).suffix.lower()
+    kind, kinds = _kind(file), ", ".join(READERS)
     if not layer or kind not in READERS:
-        raise Refused(
-            f"{layer}={file}: is not LAYER=FILE (limit: {', '.join(READERS)})", file=file, limit=", ".join(READERS)
-        )
+        raise Refused(f"{layer}={file}: is not LAYER=FILE (limit: {kinds})", file=file, limit=kinds)
     return _read(READERS[kind], file, data, layer)
 
 
 def _several(file: str, data: bytes) -> Mapping[str, Any]:
-    kind = ".json" if file == STDIN else Path(file).suffix.lower()
+    kind = _kind(file)
     if kind not in ARCHIVES:
         raise Refused(f"{file}: which layer is it for? Say LAYER={file}", file=file, limit=", ".join(ARCHIVES))
     found: Mapping[str, Any] = _read(ARCHIVES[kind], file, data)
     return found
+
+
+def _kind(file: str) -> str:
+    return ".json" if file == STDIN else Path(file).suffix.lower()
 
 
 def _read(reader: Callable[..., Any], file: str, *given: Any) -> Any:
@@ -101,8 +102,6 @@ def _bytes(file: str, stdin: BinaryIO) -> bytes:
 
 
 def _npy(data: bytes, _: str) -> Any:
-    import io
-
     return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
 
 

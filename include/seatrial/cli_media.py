@@ -36,7 +36,7 @@ class Media:
 def read_png(data: bytes) -> Media:
     """Raises Refused for what is no PNG of 8 bits a channel, and where Pillow is missing."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
     except ModuleNotFoundError as error:
         raise Refused("images need Pillow: pip install 'seatrial[images]'") from error
     try:
@@ -48,7 +48,7 @@ def read_png(data: bytes) -> Media:
             modes = ("L", "RGB", "RGBA") if grey else ("RGB", "RGBA", "L")
             layouts = [layout for mode in modes for layout in _planes(np.asarray(image.convert(mode)))]
             text = f"a {'grey' if grey else 'colour'} image of {image.height} × {image.width} pixels"
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise Refused(f"is no readable PNG image: {error}") from error
     return Media(text, tuple(layouts), _scaled_pixels)
 
