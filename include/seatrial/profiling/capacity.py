@@ -55,7 +55,7 @@ class Bench:
 
 
 def measure_capacity(bench: Bench) -> Capacity:
-    """Typically 25 s. Raises ServerFailed when the server fails requests while idle or under a closed loop."""
+    """Typically 20 s. Raises ServerFailed when the server fails requests while idle or under a closed loop."""
     began = time.monotonic()
     idle = _closed(bench, concurrency=1, seconds=IDLE_S, least=30)
     idle_ms = idle.percentile_ms(50)

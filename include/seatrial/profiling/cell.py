@@ -37,7 +37,7 @@ class Capacity(BaseModel):
 
     `mu` is the saturation throughput, `lambda_max` the highest open-loop rate within the objective with its interval
     [`lambda_low`, `lambda_high`]. Latencies are those measured at `verified_at`. `method`: model = queue model and
-    load agree, live = bisection by load, infeasible = even one request at a time is too slow.
+    load agree, live = load alone, infeasible = too slow for one request at a time, or at every rate that was tried.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
