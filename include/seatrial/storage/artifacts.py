@@ -45,10 +45,14 @@ class ArtifactStore:
         """
         check_listing(files)
         digest = tree_digest(files)
+        written: set[str] = set()  # and verified: renewed like the others, not looked at again
         while missing := {
-            path: sha256 for path, sha256 in sorted(files.items()) if not self._has(folder, path, sha256)
+            path: sha256
+            for path, sha256 in sorted(files.items())
+            if not self._files.renew(_blob(sha256)) or not (sha256 in written or self._fits(folder, path, sha256))
         }:
             _at_once(lambda path, sha256: self._keep(folder, path, sha256), missing)
+            written.update(missing.values())
         listing = json.dumps(dict(sorted(files.items()))).encode()
         listed = hashlib.sha256(listing).hexdigest()
         if not self._files.renew(_tree(digest)) or not self._is_whole(_tree(digest), listed):
@@ -110,10 +114,8 @@ class ArtifactStore:
         """Put back what a collection that died, or works at this moment, has taken aside."""
         self._files.put_all_back()
 
-    def _has(self, folder: Path, path: str, sha256: str) -> bool:
-        """Whether these bytes are kept from now on. They are read only when their number is not the upload's."""
-        if not self._files.renew(_blob(sha256)):
-            return False
+    def _fits(self, folder: Path, path: str, sha256: str) -> bool:
+        """Whether what is kept are these bytes. They are read only when their number is not the upload's."""
         kept, wanted = self._storage.look(_blob(sha256)), size_of(folder, path)
         if kept is not None and wanted in (kept.bytes, None):
             return True
