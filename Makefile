@@ -12,8 +12,9 @@ EXAMPLES := .seatrial/examples
 HDFS_JARS := build/hdfs-jars
 # Of the units, what the steps, operators and triggers call: the Airflow environment has versions of its own of what is
 # below it (ADR 1). The manager's parts, the quickstart and the MLflow import run in the manager's environment only.
-IN_AIRFLOW := $(addprefix tests/unit/,autoscale client core formats profiling shadow uploads) \
-	$(addprefix tests/unit/,rollover/test_warmth.py serving/test_placement.py serving/test_triton_metrics.py)
+IN_AIRFLOW := $(addprefix tests/unit/,autoscale client core formats profiling shadow steps uploads) \
+	$(addprefix tests/unit/,registry/test_rules.py rollover/test_warmth.py) \
+	$(addprefix tests/unit/,serving/test_placement.py serving/test_triton_metrics.py storage/test_local.py)
 # Tests that judge figures have the machine to themselves; the others run beside each other (ADR 14).
 ALONE := $(addprefix tests/,integration/test_bench_runtime.py integration/test_measuring.py integration/test_steps.py e2e/test_journey.py)
 WITH_EXAMPLES := SEATRIAL_EXAMPLES="$(CURDIR)/$(EXAMPLES)"
