@@ -79,10 +79,8 @@ def twice_onnx(path: Path, dtype: str, shape: list[int | None]) -> Path:
     """Write y = x + x as an ONNX file; `dtype` is ONNX's name, None in the shape a free dimension. Returns the path."""
     from onnx import TensorProto, helper
 
-    kind, axes = (
-        TensorProto.DataType.Value(dtype),
-        [f"d{at}" if size is None else size for at, size in enumerate(shape)],
-    )
+    kind = TensorProto.DataType.Value(dtype)
+    axes = [f"d{at}" if size is None else size for at, size in enumerate(shape)]
     x, y = (helper.make_tensor_value_info(name, kind, axes) for name in "xy")
     return _write_graph(path, [helper.make_node("Add", ["x", "x"], ["y"])], [x], [y])
 
@@ -140,6 +138,13 @@ def write_upload(
     if marker:
         (folder / "_SUCCESS").touch()
     return folder
+
+
+def write_text_upload(folder: Path) -> Path:
+    """Write a whole upload of `text_onnx` by the name `words`. Returns the folder."""
+    text_onnx(folder / "model.onnx")
+    samples = {"samples/a.npz": {"words": np.array([["née", "other"]])}}
+    return write_upload(folder, name="words", model=False, samples=samples)
 
 
 def _with_answer(inputs: Mapping[str, Any], scale: float, public: Mapping[str, str]) -> dict[str, Any]:

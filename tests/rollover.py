@@ -98,20 +98,22 @@ def slow_onnx(path: Path, scale: float = 2.0) -> Path:
     return path
 
 
-def run_of(api: ManagerAPI, name: str, said: list[str] | None = None) -> Run:
-    return Run(
-        api=api, id=name, who="a test", deadline=Deadline.after(180), progress=print if said is None else said.append
-    )
+def run_of(api: ManagerAPI, name: str, say: Callable[[str], None] = print) -> Run:
+    return Run(api=api, id=name, who="a test", deadline=Deadline.after(180), progress=say)
+
+
+def registered(home: Path, run: Run, **upload: Any) -> dict[str, Any]:
+    """A version of an upload of the run's own, checked; `upload` as of `write_upload`."""
+    folder = write_upload(home / "uploads" / run.id, description=run.id, **upload)
+    return register(run, str(folder), check_format(run, str(folder)))
 
 
 def validated(
     api: ManagerAPI, home: Path, run: Run, *, model: Callable[[Path], Path] = tiny_onnx, **manifest: Any
 ) -> dict[str, Any]:
     """A version of `tiny` in Staging with the verdict PASS, and the policy that a promotion asks for beside it."""
-    folder = home / "uploads" / run.id
-    model(folder / "model.onnx")
-    upload = write_upload(folder, model=False, comparison=COMPARISON, description=run.id, **manifest)
-    version = register(run, str(upload), check_format(run, str(upload)))
+    model(home / "uploads" / run.id / "model.onnx")
+    version = registered(home, run, model=False, comparison=COMPARISON, **manifest)
     deploy_to_staging(run, version["model_id"])
     verdict = shadow_validate(run, version["model_id"])
     assert verdict["verdict"] == "PASS", verdict
@@ -121,8 +123,13 @@ def validated(
 
 
 def policy_of(api: ManagerAPI, version: dict[str, Any]) -> dict[str, Any]:
-    option = next(option for option in api.health()["options"] if option["name"] == "cpu-1x1")
-    return policy_document(version["model"], version["version"], version["model_id"], option)
+    return policy_document(version["model"], version["version"], version["model_id"], one_core(api))
+
+
+def one_core(api: ManagerAPI) -> dict[str, Any]:
+    """The hardware option of one core and one thread."""
+    found: dict[str, Any] = next(option for option in api.health()["options"] if option["name"] == "cpu-1x1")
+    return found
 
 
 def policy_document(model: str, version: int, model_id: int, option: dict[str, Any]) -> dict[str, Any]:

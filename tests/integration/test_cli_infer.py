@@ -19,7 +19,7 @@ pytest.importorskip("ml_metadata", reason="the manager runs in its own environme
 from PIL import Image
 
 from tests.managers import environ_of, managers
-from tests.models import text_onnx, twice_onnx, write_upload
+from tests.models import twice_onnx, write_text_upload, write_upload
 from tests.served import serve
 
 Seatrial = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -44,10 +44,7 @@ def seatrial(home: Path) -> Iterator[Seatrial]:
             upload = write_upload(uploads / name, name=name, model=False, samples={"samples/a.npz": {"x": zeros}})
             twice_onnx(upload / "model.onnx", dtype, [None, None, 3] if name == "image" else [None, 4])
             serve(api, upload)
-        words = {"samples/a.npz": {"words": np.array([["née", "other"]])}}
-        text = write_upload(uploads / "text", name="words", model=False, samples=words)
-        text_onnx(text / "model.onnx")
-        serve(api, text)
+        serve(api, write_text_upload(uploads / "text"))
         yield lambda *arguments, said="": _run(home, arguments, said)
 
 

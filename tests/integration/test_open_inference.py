@@ -25,7 +25,7 @@ from seatrial.manager.inference_requests import HEAD_LIMIT, LENGTH
 from seatrial.manager.tokens import TokenFile
 from seatrial.serving.inference_http import encode_request
 from tests.managers import environ_of, managers
-from tests.models import lookup_onnx, text_onnx, tiny_sample, write_upload
+from tests.models import lookup_onnx, tiny_sample, write_text_upload, write_upload
 from tests.served import serve
 
 X = [[1.0, 2.0, 3.0, 4.0]]
@@ -53,10 +53,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Called]:
         uploads = home / "uploads"
         serve(api, write_upload(uploads / "one"))
         serve(api, write_upload(uploads / "two", scale=3.0), "Staging")
-        words = {"samples/a.npz": {"words": np.array([["née", "other"]])}}
-        text = write_upload(uploads / "text", name="words", model=False, samples=words)
-        text_onnx(text / "model.onnx")
-        serve(api, text)
+        serve(api, write_text_upload(uploads / "text"))
         ids = write_upload(uploads / "ids", name="lookup", model=False, samples={"samples/a.npz": {"ids": ZERO}})
         lookup_onnx(ids / "model.onnx")
         serve(api, ids)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import cycle
 from pathlib import Path
@@ -64,9 +64,9 @@ class Platform:
         settings = Settings.read(self._environ)
         return InferenceClient(settings.manager_url, token=settings.token)
 
-    def bring(self, run_id: str, said: list[str] | None = None, **manifest: Any) -> dict[str, Any]:
+    def bring(self, run_id: str, say: Callable[[str], None] = print, **manifest: Any) -> dict[str, Any]:
         """A version that was validated and promoted as a run of its own."""
-        run = run_of(self.api, run_id, said)
+        run = run_of(self.api, run_id, say)
         version = validated(self.api, self.home, run, **manifest)
         promote(run, version["model_id"], version["policy"], expect_production=version["production"])
         push_autoscaling(run, version["model"], version["policy"])
@@ -114,7 +114,7 @@ def back_to_first(platform: Platform, two: tuple[dict[str, Any], dict[str, Any]]
 
 def test_a_promotion_measures_that_new_replicas_are_warm_and_keeps_the_figures(platform: Platform) -> None:
     said: list[str] = []
-    version = platform.bring("warm-1", said, name="warm")
+    version = platform.bring("warm-1", said.append, name="warm")
     before = next(e["document"] for e in platform.api.evidence(version["model_id"], "Promote") if e["key"] == "before")
     (replica,) = before["warmth"]
     last, former = replica["rounds"][-1]["p99_ms"], replica["rounds"][-2]["p99_ms"]
@@ -156,7 +156,7 @@ def test_a_rollback_without_warm_servers_starts_them_first(platform: Platform) -
     none = {"watch_s": 0.0, "keep_warm_s": 0.0}
     first = platform.bring("cold-1", name="cold", rollover=none)
     said: list[str] = []
-    platform.bring("cold-2", said, name="cold", rollover=none)
+    platform.bring("cold-2", said.append, name="cold", rollover=none)
     assert platform.servers(first) == set()
     assert any("its servers have drained and are gone" in line for line in said), said
     with platform.client() as client, calling(client, "cold") as failed:
@@ -230,7 +230,6 @@ def _dying(platform: Platform, version: dict[str, Any], name: str, call: str, nt
     program = """
 import os, signal, sys, json
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.steps.choose_hardware import policy_from
 from seatrial.steps.promote import promote
 from tests.rollover import run_of
 url, token, name, model_id, policy, call, nth, when = sys.argv[1:]

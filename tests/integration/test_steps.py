@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,18 @@ import pytest
 from quickstart.processes import Children
 from quickstart.services import start_manager
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.errors import NotDeployed, StagingTaken
+from seatrial.errors import StagingTaken
 from seatrial.hardware import HardwareOption
-from seatrial.steps.check_format import check_format
 from seatrial.steps.deploy import deploy, deploy_to_staging
+from seatrial.steps.present import deployment_of
 from seatrial.steps.profile_hardware import profile_hardware
-from seatrial.steps.register import register
 from seatrial.steps.run import Run
 from seatrial.steps.shadow_validate import shadow_validate
 from seatrial.steps.staging import staging_to_displace, take_staging
 from seatrial.steps.withdraw import withdraw
 from seatrial.tensors import to_npz
 from seatrial.waiting import Deadline, wait_until
-from tests.models import write_upload
-
-Say = Callable[[str], None]
+from tests.rollover import one_core, registered, run_of
 
 
 @pytest.fixture(scope="module")
@@ -48,27 +44,18 @@ def manager(home: Path) -> Iterator[ManagerAPI]:
         children.stop(print)
 
 
-def run_of(manager: ManagerAPI, name: str, progress: Say = print) -> Run:
-    return Run(api=manager, id=name, who="a test", deadline=Deadline.after(180), progress=progress)
-
-
-def staged(manager: ManagerAPI, home: Path, folder: str, run: Run, **manifest: Any) -> dict[str, Any]:
+def staged(home: Path, run: Run, **manifest: Any) -> dict[str, Any]:
     """An upload that is checked, registered and in Staging."""
-    version = registered(manager, home, folder, run, **manifest)
+    version = registered(home, run, **manifest)
     deploy_to_staging(run, version["model_id"])
     return version
-
-
-def registered(manager: ManagerAPI, home: Path, folder: str, run: Run, **manifest: Any) -> dict[str, Any]:
-    upload = write_upload(home / "uploads" / folder, **manifest)
-    return register(run, str(upload), check_format(run, str(upload)))
 
 
 @pytest.fixture(scope="module")
 def production(manager: ManagerAPI, home: Path) -> dict[str, Any]:
     """tiny@1 in Production."""
     run = run_of(manager, "first")
-    version = staged(manager, home, "first", run)
+    version = staged(home, run)
     manager.move_stage("tiny", 1, "Production", who="a test", run=run.id, why="to compare with", expect_production=None)
     return version
 
@@ -97,7 +84,7 @@ def test_an_undecided_verdict_waits_for_live_traffic(
                 manager.add_capture("tiny", 1, to_npz({"x": x}))
 
     run = run_of(manager, "waits", traffic_comes_when_it_is_waited_for)
-    version = staged(manager, home, "waits", run, description="waits", comparison=compared_on_traffic())
+    version = staged(home, run, comparison=compared_on_traffic())
     found = shadow_validate(run, version["model_id"])
     assert found["verdict"] == "PASS", said
     report = manager.evidence(version["model_id"], "ShadowValidate")[0]["document"]
@@ -111,7 +98,7 @@ def test_without_traffic_the_version_is_held_in_staging(
 ) -> None:
     run = run_of(manager, "held")
     needs_more = compared_on_traffic(live_share=1.0, min_requests=1000, traffic_wait_s=0.5)
-    version = staged(manager, home, "held", run, description="held", comparison=needs_more)
+    version = staged(home, run, comparison=needs_more)
     found = shadow_validate(run, version["model_id"])
     assert found["verdict"] == "UNDECIDED"
     assert "at least 1000 are needed (100% of 1000)" in found["sentence"]
@@ -123,14 +110,12 @@ def test_no_run_takes_staging_from_a_version_that_another_run_is_validating(
     manager: ManagerAPI, home: Path, production: dict[str, Any]
 ) -> None:
     first, second = run_of(manager, "burst-1"), run_of(manager, "burst-2")
-    held = staged(manager, home, "burst-1", first, description="burst 1")
-    version = registered(manager, home, "burst-2", second, description="burst 2")
+    held, version = staged(home, first), registered(home, second)
     for _ in range(2):
         with pytest.raises(StagingTaken, match=f"tiny@{held['version']} is in Staging for run burst-1"):
             deploy_to_staging(second, version["model_id"])
     assert manager.model("tiny")["stages"]["local"]["staging"] == held["version"]
-    with pytest.raises(NotDeployed):
-        manager.deployment(version["model_id"])
+    assert deployment_of(second, version["model_id"]) is None
     deploy_to_staging(first, held["model_id"])  # its own step again
     withdraw(first, held["model_id"])
     deploy_to_staging(second, version["model_id"])
@@ -142,32 +127,22 @@ def test_a_run_that_loses_staging_while_its_servers_start_leaves_none_running(
     manager: ManagerAPI, home: Path, production: dict[str, Any]
 ) -> None:
     first, second = run_of(manager, "race-1"), run_of(manager, "race-2")
-    early = registered(manager, home, "race-1", first, description="race 1")
-    late = registered(manager, home, "race-2", second, description="race 2")
+    early, late = registered(home, first), registered(home, second)
     seen = staging_to_displace(second, late)
-    option = next(HardwareOption.model_validate(one) for one in manager.health()["options"] if one["name"] == "cpu-1x1")
-    deploy(second, late["model_id"], option, replicas=1)
+    deploy(second, late["model_id"], HardwareOption.model_validate(one_core(manager)), replicas=1)
     deploy_to_staging(first, early["model_id"])
     with pytest.raises(StagingTaken, match="as expected"):
         take_staging(second, late, seen)
     assert manager.model("tiny")["stages"]["local"]["staging"] == early["version"]
-    wait_until(lambda: _is_gone(manager, late["model_id"]), Deadline.after(60), "its servers are gone")
+    wait_until(lambda: deployment_of(second, late["model_id"]) is None, Deadline.after(60), "its servers are gone")
     withdraw(first, early["model_id"])
-
-
-def _is_gone(manager: ManagerAPI, model_id: int) -> bool:
-    with suppress(NotDeployed):
-        manager.deployment(model_id)
-        return False
-    return True
 
 
 def test_a_killed_measurement_is_made_again_and_leaves_no_server(
     manager: ManagerAPI, home: Path, production: dict[str, Any]
 ) -> None:
     run = run_of(manager, "killed")
-    option = next(option for option in manager.health()["options"] if option["name"] == "cpu-1x1")
-    model_id, before = production["model_id"], trial_folders(home)
+    option, model_id, before = one_core(manager), production["model_id"], trial_folders(home)
     worker = os.fork()
     if worker == 0:
         with ManagerAPI(manager.url, token=(home / "token").read_text().strip()) as api:

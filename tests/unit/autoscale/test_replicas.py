@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from seatrial.autoscale.derive import ScalingPolicy
 from seatrial.autoscale.replicas import replicas_to_start
+from tests.rollover import policy_document
 
 LOADS = st.floats(0, 1e5)
 COUNTS = st.integers(1, 256)
@@ -24,22 +25,10 @@ def policies(draw: st.DrawFn) -> ScalingPolicy:
 def policy(target: float = 10.0, least: int = 1, most: int = 8) -> ScalingPolicy:
     return ScalingPolicy.model_validate(
         {
-            "model": "pitch",
-            "version": 2,
-            "model_id": 7,
-            "environment": "local",
-            "option": {"name": "cpu-1x1"},
-            "cell": "a cell",
-            "lambda_max": target * 1.5,
-            "mu": target * 2,
-            "ratio": 0.66,
-            "ratio_factors": {},
+            **policy_document("pitch", 2, 7, {"name": "cpu-1x1"}),
             "target_per_replica": target,
             "min_replicas": least,
             "max_replicas": most,
-            "scale_down_window_s": 300,
-            "derived_at_ms": 0,
-            "explanation": "",
         }
     )
 
