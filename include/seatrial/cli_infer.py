@@ -9,6 +9,7 @@ from typing import Any
 
 from seatrial.cli_common import Answer, command, settings
 from seatrial.errors import BadInput
+from seatrial.waiting import Deadline
 
 EXAMPLES = "seatrial infer pitch audio=window.wav --output answer/ · echo '{\"x\": [[1, 2]]}' | seatrial infer tiny -"
 READS = """Each INPUT is LAYER=FILE, or a FILE with several layers by name, or - for JSON on standard input:
@@ -44,10 +45,11 @@ def infer(arguments: argparse.Namespace) -> Answer:
     read, model = settings(), int(arguments.model) if arguments.model.isdigit() else arguments.model
     given = read_inputs(arguments.inputs, sys.stdin.buffer)
     where = {key: getattr(arguments, key) for key in ("version", "stage", "environment")}
+    deadline = Deadline.after(arguments.timeout)
     with InferenceClient(read.manager_url, token=read.token, timeout_s=arguments.timeout) as client:
         layers = given.layers(client.describe(model, **where)["inputs"])
         try:
-            found = client.infer(model, layers, **where)
+            found = client.infer(model, layers, **where, timeout_s=deadline.left_s)
         except BadInput as error:
             raise given.naming(error) from error
     if arguments.output:
