@@ -33,9 +33,6 @@ class AirflowAPI:
     def has_dags(self, names: Iterable[str]) -> bool:
         return set(names) <= {dag["dag_id"] for dag in self.get("/dags")["dags"]}
 
-    def import_errors(self) -> list[str]:
-        return [error["stack_trace"] for error in self.get("/importErrors")["import_errors"]]
-
     def set_pool(self, name: str, slots: int, description: str) -> None:
         body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
         if self._send("POST", "/pools", json=body).status_code not in (200, 201, 409):

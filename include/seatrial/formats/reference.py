@@ -21,15 +21,11 @@ RUNTIMES = {"onnx": "ONNX Runtime", "savedmodel": "OpenVINO"}
 LARGEST_ANSWER = 2**30
 
 
-def reference_outputs(folder: Path, served: ServedModel, inputs: Tensors) -> dict[str, Array]:
-    """What the model in `folder` answers to `inputs`, both by public layer names. See `reference_answers`."""
-    return reference_answers(folder, served, [inputs])[0]
-
-
 def reference_answers(
     folder: Path, served: ServedModel, requests: Sequence[Tensors], limits: SandboxLimits | None = None
 ) -> tuple[dict[str, Array], ...]:
-    """The answer to each of `requests`, from ONNX Runtime or OpenVINO (f32) on one CPU thread, in a sandbox.
+    """The answer to each of `requests`, both by public layer names: of ONNX Runtime or OpenVINO (f32) on one CPU
+    thread, in a sandbox.
 
     One child process answers all of them, so ask for many at once. Raises Refused for a format without a reference
     runtime, UploadRefused when the model cannot be loaded or run within `limits`.
