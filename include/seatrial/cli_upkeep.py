@@ -32,8 +32,9 @@ deleted with --force and --why.""",
         "remove files that nothing needs from the artifact store",
         "seatrial gc --dry-run",
         """Removed are files that no version, evidence, running server or deployment needs (those of deleted versions,
-of uploads that were never registered), and temporary files of writers that stopped. What was put within the
-last hour stays. It may run at any time, beside registrations too; doing it twice does no harm.""",
+of uploads that were never registered), temporary files of writers that stopped, and files that a reader found damaged
+and moved away. What was put within the last hour stays. It may run at any time, beside registrations too; doing it
+twice does no harm.""",
     )
     new.add_argument("--dry-run", action="store_true", help="remove nothing: list digest, bytes and reason")
 

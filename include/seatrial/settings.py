@@ -32,9 +32,10 @@ class Settings:
                                                 unchanged; default 5: two polls of the watcher and some
     silent_s           SEATRIAL_SILENT_S        seconds without an answer to a health question until a server is
                                                 replaced; default 30: one under full load answers late
-    hung_s             SEATRIAL_HUNG_S          seconds in which requests wait at a server and none is completed, until
-                                                it is replaced; default 30, and never less than ten times what its
-                                                warm-up took. More where one request takes longer than that
+    hung_s             SEATRIAL_HUNG_S          seconds in which requests wait at a server and none is completed, or one
+                                                of its instances works on the same ones, until it is replaced; default
+                                                30, and never less than ten times what its warm-up took. More where one
+                                                request takes longer than that
     outstanding_s      SEATRIAL_OUTSTANDING_S   seconds that the last requests of a replaced server may take; default 30
     keep_warm_s        SEATRIAL_KEEP_WARM_S     seconds for which the servers of the version before stay ready after a
                                                 promotion, so that a rollback starts nothing; default 900: the watch
