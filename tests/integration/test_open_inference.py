@@ -139,8 +139,9 @@ def test_a_client_of_the_protocol_shows_what_the_problem_says(called: Called, cl
     layer.set_data_from_numpy(np.zeros((1, 5), np.float32))
     with pytest.raises(InferenceServerException, match=r"layer 'x': expected FP32\[-1,4\], got FP32\[1,5\]"):
         client.infer("tiny", [layer], headers=dict(called.headers))
-    with pytest.raises(InferenceServerException, match="no bearer token"):
-        client.infer("tiny", [layer])
+    for ask in (lambda: client.infer("tiny", [layer]), client.get_server_metadata):
+        with pytest.raises(InferenceServerException, match="no bearer token"):
+            ask()
 
 
 BINARY = {"Content-Type": "application/octet-stream"}

@@ -123,7 +123,7 @@ def _answer(request: Request, status: int, code: str, detail: str, **fields: Any
 
 def _for(request: Request, document: dict[str, Any]) -> dict[str, Any]:
     """With `error`, which clients of the Open Inference Protocol look for, where they ask."""
-    inference = request.url.path.startswith(f"{OPEN_INFERENCE}/")
+    inference = request.url.path.startswith(OPEN_INFERENCE)
     return {**document, "error": document["detail"]} if inference else document
 
 
