@@ -14,12 +14,11 @@ import pytest
 pytest.importorskip("ml_metadata", reason="the manager runs in its own environment only")
 
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.errors import SeatrialError
-from seatrial.formats.check import check_upload
 from seatrial.manager.routes.discovery import DiscoveryDocument
-from seatrial.settings import Settings
 from seatrial.waiting import Deadline, wait_until
+from tests.managers import environ_of, managers
 from tests.models import write_upload
+from tests.served import serve
 
 Seatrial = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -31,12 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environ(home: Path) -> dict[str, str]:
-    return {
-        "SEATRIAL_HOME": str(home),
-        "SEATRIAL_STOP_SERVERS": "1",
-        "PYTHONPATH": ":".join(sys.path),
-        "HOME": str(home),
-    }
+    return environ_of(home)
 
 
 @pytest.fixture(scope="module")
@@ -49,45 +43,16 @@ def seatrial(environ: dict[str, str], home: Path) -> Seatrial:
 
 
 @pytest.fixture(scope="module")
-def manager(environ: dict[str, str], home: Path) -> Iterator[ManagerAPI]:
+def manager(environ: dict[str, str]) -> Iterator[ManagerAPI]:
     """A manager with no model yet."""
-    with (home / "manager.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "seatrial.manager", "--port", "8830"], env=environ, stderr=log
-        )
-    try:
-        wait_until(lambda: _answers(environ), Deadline.after(60), "the manager answers")
-        settings = Settings.read(environ)
-        with ManagerAPI(settings.manager_url, settings.token) as api:
-            yield api
-    finally:
-        process.terminate()
-        process.wait(60)
+    with managers(environ) as (api,):
+        yield api
 
 
 @pytest.fixture(scope="module")
 def served(manager: ManagerAPI, home: Path) -> int:
     """Version 1 of `tiny` (y = 2x) in Production; its model id."""
-    folder = write_upload(home / "uploads" / "first", description="twice the input", user="ann")
-    report = check_upload(folder).model_dump(mode="json")
-    version = manager.register("tiny", upload=str(folder), report=report, run="test")["version"]
-    model_id = int(version["model_id"])
-    option = {"name": "cpu-1x1", "cores": 1, "threads": 1}
-    manager.want_deployment(model_id, option=option, replicas=1)
-    deadline = Deadline.after(120)
-    wait_until(lambda: manager.deployment(model_id)["state"] == "ready", deadline, "the deployment is ready")
-    for stage in ("Staging", "Production"):
-        manager.move_stage("tiny", 1, stage, who="ann", run="test", why="the first one")
-    return model_id
-
-
-def _answers(environ: dict[str, str]) -> bool:
-    settings = Settings.read(environ)
-    try:
-        with ManagerAPI(settings.manager_url, settings.token, timeout_s=2) as api:
-            return bool(api.health())
-    except SeatrialError:
-        return False
+    return serve(manager, write_upload(home / "uploads" / "first", description="twice the input", user="ann"))
 
 
 def document(done: subprocess.CompletedProcess[str]) -> Any:
@@ -168,7 +133,7 @@ def test_the_ledger_is_shown_oldest_first(seatrial: Seatrial, served: int) -> No
         "Staging",
         "Production",
     ]
-    assert "the first one" in seatrial("ledger", "tiny").stdout
+    assert "to be called" in seatrial("ledger", "tiny").stdout
 
 
 def test_an_upload_arrives_whole_with_its_marker_and_not_twice(seatrial: Seatrial, home: Path, tmp_path: Path) -> None:

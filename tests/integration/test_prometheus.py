@@ -20,12 +20,12 @@ pytest.importorskip("ml_metadata", reason="the manager runs in its own environme
 
 from seatrial.client.client import InferenceClient
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.formats.check import check_upload
 from seatrial.settings import Settings
 from seatrial.waiting import Deadline, wait_until
 from tests.managers import environ_of, managers
 from tests.models import tiny_sample, write_upload
 from tests.prometheus import Prometheus, prometheus
+from tests.served import serve
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ROOT / "docs" / "operations.md"
@@ -64,7 +64,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
     home = tmp_path_factory.mktemp("home")
     environ = environ_of(home)
     with managers(environ) as (api,):
-        model_id = _in_production(api, home)
+        model_id = serve(api, write_upload(home / "uploads" / "first"))
         with prometheus(tmp_path_factory.mktemp("prometheus"), configuration(api, home, environ)) as found:
             found.wait_for('seatrial_replica_failures_total{model="tiny",phase="serving"}', 0)
             _kill_its_replica(api, model_id)
@@ -75,17 +75,6 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
                 found.wait_for('seatrial_replica_failures_total{model="tiny",phase="serving"}', 1)
                 found.wait_for("sum(seatrial_discovery_waiters)", 1)
                 yield Scraped(found, api, model_id, _replica(api, model_id))
-
-
-def _in_production(api: ManagerAPI, home: Path) -> int:
-    folder = write_upload(home / "uploads" / "first")
-    report = check_upload(folder).model_dump(mode="json")
-    model_id = int(api.register("tiny", upload=str(folder), report=report, run="test")["version"]["model_id"])
-    api.want_deployment(model_id, option={"name": "cpu-1x1"}, replicas=1)
-    wait_until(lambda: api.deployment(model_id)["state"] == "ready", Deadline.after(60), "the deployment is ready")
-    for stage in ("Staging", "Production"):
-        api.move_stage("tiny", 1, stage, who="a test", run="", why="")
-    return model_id
 
 
 def _replica(api: ManagerAPI, model_id: int) -> dict[str, Any]:
