@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-from seatrial.client.discovery import WAIT_S
+from seatrial.client.news import WAIT_S
 
 AT_ONCE = 100  # connections being made; more would only fill the manager's backlog
 

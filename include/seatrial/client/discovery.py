@@ -12,10 +12,8 @@ from pathlib import Path
 
 from seatrial.client import endpoints_cache
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.client.news import WAIT_S, Following, News
+from seatrial.client.news import Following, News
 from seatrial.errors import SeatrialError
-
-__all__ = ["WAIT_S", "Discovery", "release", "shared"]
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.client import discovery
+from seatrial.client.balancer import EndpointState
 from seatrial.client.calls import Calls
 from seatrial.client.capture import Capture
 from seatrial.client.manager_api import ManagerAPI
@@ -93,6 +94,6 @@ class Parts:
                 log.exception("the observer %r failed", self._observer)
 
 
-def _server(state: Any) -> Mapping[str, Any]:
+def _server(state: EndpointState) -> Mapping[str, Any]:
     latency_ms = None if state.latency_s is None else round(state.latency_s * 1000, 3)
     return {"weight": state.weight, "outstanding": state.outstanding, "out": state.out, "latency_ms": latency_ms}

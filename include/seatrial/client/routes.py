@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -117,7 +117,8 @@ class Routes:
             known = ", ".join(sorted(self._models[model]["environments"])) or "none"
             raise NotDeployed(f"{model!r} runs nowhere in environment {environment!r}; it knows {known}", model=model)
         stage = target.stage.lower()
-        wanted = target.version or (where[stage] if stage in STAGES else None)
+        staged = where[stage] if stage in STAGES else None
+        wanted = staged if target.version is None else target.version
         if wanted is None:
             raise NotDeployed(
                 f"{model!r} has no version in {target.stage} in {environment!r}", model=model, stage=target.stage
@@ -162,5 +163,5 @@ def _understood() -> Iterator[None]:
 
 def _capture_rule(told: Mapping[str, Any]) -> CaptureRule:
     """Fields that a manager may tell or not have their defaults."""
-    rule = CaptureRule(float(told["share"]), int(told["per_minute"]), without=tuple(told.get("without", ())))
-    return replace(rule, largest_bytes=int(told.get("largest_bytes", rule.largest_bytes)))
+    largest = int(told.get("largest_bytes", CaptureRule.largest_bytes))
+    return CaptureRule(float(told["share"]), int(told["per_minute"]), largest, tuple(told.get("without", ())))

@@ -46,6 +46,7 @@ def test_a_route_is_found_by_name_stage_version_and_id(
     [
         ("pitsh", None, "Production", "local", NoSuchModel, "registered: pitch"),
         ("pitch", 4, "Production", "local", NotDeployed, "versions that run: 2, 3"),
+        ("pitch", 0, "Production", "local", NotDeployed, "no server answers for pitch@0"),
         ("pitch", None, "Archived", "local", NotDeployed, "no version in Archived"),
         ("pitch", None, "Production", "moon", NotDeployed, "it knows local"),
         (99, None, "Production", "local", NoSuchVersion, "model id 99"),
