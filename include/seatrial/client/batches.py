@@ -22,8 +22,10 @@ def split(
     """Requests of at most `rows` rows each, in order; without `rows` as many as there are servers, of equal size.
 
     Layers with a free first dimension are split along it, as views; others go along whole. Raises BadInput as a single
-    request would, and for layers of different lengths.
+    request would, and for layers of different lengths; Refused for less than a row, and where nothing can be split.
     """
+    if rows is not None and rows < 1:
+        raise Refused(f"a request of {rows} rows (limit: at least 1)", field="rows", value=rows, limit=1)
     arrays = fit(signature, layers)
     batched = {spec.name for spec in signature.inputs if spec.shape[:1] == (-1,)}
     if not batched:
@@ -33,7 +35,7 @@ def split(
     for name, length in lengths.items():
         if length != count:
             raise BadInput(name, expected=f"{count} rows, as in the other layers", got=f"{length}")
-    size = max(1, rows if rows is not None else -(-count // servers))
+    size = rows or max(1, -(-count // servers))
     return [
         {name: array[at : at + size] if name in batched else array for name, array in arrays.items()}
         for at in range(0, max(count, 1), size)

@@ -44,6 +44,12 @@ def test_layers_of_different_lengths_are_bad_input() -> None:
         split(both, {"x": np.zeros((4, 2), np.float32), "z": np.zeros(3, np.float32)}, 2, None)
 
 
+@pytest.mark.parametrize("rows", [0, -1])
+def test_requests_of_less_than_a_row_are_refused(rows: int) -> None:
+    with pytest.raises(Refused, match=f"{rows} rows"):
+        split(SIGNATURE, {"x": np.zeros((4, 2), np.float32), "scale": ONE}, 2, rows)
+
+
 def test_what_has_no_free_first_dimension_is_refused() -> None:
     with pytest.raises(Refused, match="no batch"):
         split(Signature((SCALE,), ()), {"scale": ONE}, 2, None)
