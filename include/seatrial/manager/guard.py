@@ -132,12 +132,13 @@ def _check_query(request: Request, known: tuple[str, ...]) -> None:
 
 
 async def _bounded(request: Request, *, opaque: bool) -> None:
-    """Read the body, no more and no deeper than is allowed. Starlette keeps what was read here for the route."""
+    """Read the body, no more and no deeper than is allowed. Starlette keeps what was read here for the route, bytes and
+    document: JSON is read once, and what was checked is what the route sees."""
     is_bytes = opaque or request.headers.get("content-type", "").startswith("application/octet-stream")
     request._body = b"".join([part async for part in bounded_parts(request, BYTES_LIMIT if is_bytes else JSON_LIMIT)])
     if request._body and not is_bytes:
         with suppress(ValueError):  # what is no JSON the route refuses in its own words
-            read_json(request._body, "body")
+            request._json = read_json(request._body, "body")
 
 
 async def bounded_parts(request: Request, limit: int) -> AsyncIterator[bytes]:
