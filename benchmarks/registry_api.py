@@ -20,7 +20,7 @@ import yaml
 
 from benchmarks.registry_documents import Draft, check_report, draft, each_model_once, model_name
 from benchmarks.timing import Timing, timed
-from seatrial.uploads.tree import tree_digest
+from seatrial.storage.listings import tree_digest
 
 START_S = 60.0
 

@@ -44,7 +44,7 @@ def _other_model_file(report: Report) -> None:
 
 
 def _tree(report: Report) -> str:
-    from seatrial.uploads.tree import tree_digest
+    from seatrial.storage.listings import tree_digest
 
     return tree_digest(report["files"])
 

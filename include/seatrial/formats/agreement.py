@@ -6,8 +6,8 @@ from typing import Any
 
 from seatrial.errors import Refused
 from seatrial.formats.report import CheckReport
+from seatrial.storage.listings import tree_digest
 from seatrial.uploads.manifest import MANIFEST, Manifest
-from seatrial.uploads.tree import tree_digest
 
 
 def check_report(report: CheckReport, model: str) -> None:

@@ -13,10 +13,11 @@ from seatrial.formats.facts import FormatFacts
 from seatrial.formats.layers import public_signature
 from seatrial.formats.report import CheckReport
 from seatrial.served_model import Format, ServedModel
+from seatrial.storage.listings import tree_digest
 from seatrial.tensors import Signature, TensorSpec
 from seatrial.uploads.manifest import MANIFEST, Manifest, read_manifest
 from seatrial.uploads.samples import each_sample
-from seatrial.uploads.tree import TreeLimits, check_unchanged, digest_tree, list_tree, tree_digest
+from seatrial.uploads.tree import TreeLimits, check_unchanged, digest_tree, list_tree
 
 INSPECT: dict[Format, Callable[[Path, str], FormatFacts]] = {
     "onnx": onnx.inspect,

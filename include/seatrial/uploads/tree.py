@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.errors import UploadRefused
-from seatrial.storage.listings import tree_digest
 from seatrial.storage.local import digest_stream
 from seatrial.storage.paths import open_beneath, path_flaw
 from seatrial.storage.sources import CHANGED
-
-__all__ = ["MARKER", "FileFacts", "TreeLimits", "check_unchanged", "digest_tree", "list_tree", "tree_digest"]
 
 MARKER = "_SUCCESS"
 
