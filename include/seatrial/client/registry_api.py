@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from seatrial.client.manager_api import Document, ManagerAPI, quoted
+from seatrial.client.manager_api import ManagerAPI, quoted
+from seatrial.client.manager_http import Document
 from seatrial.errors import ManagerUnavailable, from_problem
 
 LONG_S = 3600.0  # a registry of a million documents is exported or imported within
