@@ -3,7 +3,9 @@
 One real tritonserver on one core, all callers on another; closed loops, 1 kB and 600 kB tensors, sync with 1, 8 and 32
 threads, async with 1, 32 and 256 outstanding. The three take turns, one short slice each, in every round; a ratio is
 the median of the rounds' ratios, so that a drift of the machine meets all alike. With many outstanding the server is
-what is busiest, and the CPU of a call says more than its time. The last line is one JSON object.
+what is busiest, all three wait for it alike, and the CPU of a call says more than its time: a `p50_to_tritonclient`
+that is within twice its `p50_noise` of 1 is neither better nor worse, though it counts as missed above 1. The last line
+is one JSON object.
 """
 
 from __future__ import annotations
@@ -78,10 +80,20 @@ async def async_slice(call: AsyncCall, x: Any, outstanding: int, seconds: float)
     return measured(latency, time.perf_counter() - began, time.process_time() - cpu)
 
 
+def ratios(found: dict[str, list[Slice]], of: Callable[[Slice], float], over: str) -> list[float]:
+    """Of ours to another's, in each round."""
+    return [of(ours) / of(other) for ours, other in zip(found[OURS], found[over], strict=True)]
+
+
 def ratio(found: dict[str, list[Slice]], of: Callable[[Slice], float], over: str) -> float:
-    """The median over the rounds of ours to another's."""
-    pairs = zip(found[OURS], found[over], strict=True)
-    return round(statistics.median(of(ours) / of(other) for ours, other in pairs), 3)
+    """The median over the rounds."""
+    return round(statistics.median(ratios(found, of, over)), 3)
+
+
+def noise(found: dict[str, list[Slice]], of: Callable[[Slice], float], over: str) -> float:
+    """The standard error of `ratio`, from the quartiles of the rounds (1.253 standard deviations by the root of n)."""
+    low, high = np.percentile(ratios(found, of, over), [25, 75])
+    return round(float(1.253 * (high - low) / 1.349 / len(found[OURS]) ** 0.5), 3)
 
 
 def figures(found: dict[str, list[Slice]]) -> dict[str, Any]:
@@ -92,14 +104,16 @@ def figures(found: dict[str, list[Slice]]) -> dict[str, Any]:
         }
         for name, slices in found.items()
     }
-    ratios = {
+    comparisons = {
         "p50_to_raw": ratio(found, lambda one: one.p50_ms, RAW),
         "throughput_to_raw": ratio(found, lambda one: one.per_s, RAW),
         "cpu_to_raw": ratio(found, lambda one: one.cpu_us, RAW),
         "p50_to_tritonclient": ratio(found, lambda one: one.p50_ms, TRITON),
         "throughput_to_tritonclient": ratio(found, lambda one: one.per_s, TRITON),
+        "cpu_to_tritonclient": ratio(found, lambda one: one.cpu_us, TRITON),
+        "p50_noise": noise(found, lambda one: one.p50_ms, TRITON),
     }
-    return {**medians, **ratios}
+    return {**medians, **comparisons}
 
 
 def good(case: dict[str, Any]) -> bool:
