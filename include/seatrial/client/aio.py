@@ -3,58 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Generator, Mapping
-from contextlib import suppress
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from seatrial.client import batches
-from seatrial.client.aio_transport import AioTransport
-from seatrial.client.balancer import ANSWER_S
+from seatrial.client.aio_driver import AsyncDriver
+from seatrial.client.aio_transport import AioTransport, AsyncTransport
 from seatrial.client.news import News
 from seatrial.client.observers import Observer
 from seatrial.client.parts import Parts
 from seatrial.client.routes import Target
 from seatrial.client.steps import (
-    Await,
-    EncodedRequest,
-    Ended,
     InferResult,
-    Metadata,
-    Probe,
-    Send,
-    Start,
-    Step,
-    WaitForNews,
 )
-from seatrial.errors import SeatrialError
-from seatrial.tensors import Array
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from typing_extensions import Self
-
-T = TypeVar("T")
-
-
-class AsyncTransport(Protocol):
-    """Transport for one asyncio loop: started requests are tasks of their own there, so `send` is enough."""
-
-    async def infer(
-        self, address: str, encoded: EncodedRequest, timeout_s: float, metadata: Metadata | None = None
-    ) -> dict[str, Array]: ...
-
-    def probe(self, address: str, model: str, version: int, timeout_s: float, told: Callable[[bool], None]) -> None: ...
-
-    def forget(self, address: str) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 class AsyncInferenceClient:
@@ -76,10 +44,17 @@ class AsyncInferenceClient:
         transport: AsyncTransport | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._parts = Parts(manager_url, token, cache_file=cache_file, hedge_after_s=hedge_after_s, observer=observer)
+        self._parts = Parts(
+            manager_url,
+            token,
+            cache_file=cache_file,
+            timeout_s=timeout_s,
+            hedge_after_s=hedge_after_s,
+            observer=observer,
+        )
+        self._calls = self._parts.calls
         self._transport: AsyncTransport = transport or AioTransport()
-        self._timeout_s = timeout_s
-        self._arrived = asyncio.Event()  # replaced with each news
+        self._driver = AsyncDriver(self._transport, self._parts.discovery, self._calls.balancer)
         self.capture = self._parts.capture
         self._parts.listen(self._heard)
 
@@ -98,7 +73,7 @@ class AsyncInferenceClient:
         """See InferenceClient.infer."""
         given = {**layers, **named} if layers else named
         target = Target(model, version, stage, environment)
-        return await self._drive(self._parts.calls.call(target, given, self._seconds(timeout_s)))
+        return await self._driver.drive(self._calls.call(target, given, timeout_s))
 
     async def infer_batch(
         self,
@@ -114,21 +89,18 @@ class AsyncInferenceClient:
         **named: ArrayLike,
     ) -> dict[str, Any]:
         """See InferenceClient.infer_batch."""
-        until = time.monotonic() + self._seconds(timeout_s)
+        given = {**layers, **named} if layers else named
         target = Target(model, version, stage, environment)
-        route = await self._drive(self._parts.calls.route(target, until - time.monotonic()))
-        pieces = batches.split(route.signature, {**(layers or {}), **named}, len(route.endpoints), rows)
-        pinned = Target(route.model, route.version, stage, environment)
-        calls = [self._parts.calls.call(pinned, piece, until - time.monotonic()) for piece in pieces]
-        results = await _all(list(map(self._drive, calls)))
-        return batches.join(route.signature, results)
+        batch = await self._driver.drive(self._calls.batch(target, given, rows, timeout_s))
+        answers = [self._driver.drive(self._calls.piece(batch, piece)) for piece in batch.pieces]
+        return batches.join(batch.signature, await _all(answers))
 
     async def describe(
         self, model: str | int, *, version: int | None = None, stage: str = "Production", environment: str = "local"
     ) -> dict[str, Any]:
         """See InferenceClient.describe."""
         target = Target(model, version, stage, environment)
-        return self._parts.describe(await self._drive(self._parts.calls.route(target, self._timeout_s)))
+        return self._parts.describe(await self._driver.drive(self._calls.route(target)))
 
     async def close(self) -> None:
         """See InferenceClient.close."""
@@ -143,9 +115,6 @@ class AsyncInferenceClient:
     ) -> None:
         await self.close()
 
-    def _seconds(self, timeout_s: float | None) -> float:
-        return self._timeout_s if timeout_s is None else timeout_s
-
     def _heard(self, news: News) -> None:
         """In discovery's thread."""
         try:
@@ -154,84 +123,9 @@ class AsyncInferenceClient:
             self._parts.discovery.unlisten(self._heard)
 
     def _take(self, news: News) -> None:
-        self._arrived.set()
-        self._arrived = asyncio.Event()
+        self._driver.news_came()
         for address in self._parts.gone(news):
             self._transport.forget(address)
-
-    async def _drive(self, steps: Generator[Step, Any, T]) -> T:
-        started: _Started | None = None
-        try:
-            step = next(steps)
-            while True:
-                if type(step) is not Send:
-                    started = started or _Started(self._transport)
-                    step = steps.send(await self._do(step, started))
-                    continue
-                try:
-                    outputs = await self._transport.infer(step.address, step.request, step.timeout_s, step.metadata)
-                except SeatrialError as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(outputs)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-        finally:
-            steps.close()
-            if started is not None:
-                started.cancel()
-
-    async def _do(self, step: Step, started: _Started) -> Ended | None:
-        if isinstance(step, Start):
-            started.start(step)
-        elif isinstance(step, Await):
-            return await started.next(step.timeout_s)
-        elif isinstance(step, Probe):
-            told = partial(self._probed, step.address)
-            self._transport.probe(step.address, step.model, step.version, ANSWER_S, told)
-        elif isinstance(step, WaitForNews):
-            await self._wait(step)
-        return None
-
-    async def _wait(self, step: WaitForNews) -> None:
-        arrived = self._arrived
-        if self._parts.discovery.news.revision == step.revision:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(arrived.wait(), step.timeout_s)
-
-    def _probed(self, address: str, ready: bool) -> None:
-        self._parts.calls.balancer.ready(address, time.monotonic(), ready)
-
-
-class _Started:
-    """Requests that were started side by side."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-        self._tasks: set[asyncio.Task[Ended]] = set()
-
-    def start(self, step: Start) -> None:
-        self._tasks.add(asyncio.ensure_future(self._one(step)))
-
-    async def next(self, timeout_s: float | None) -> Ended | None:
-        done, _ = await asyncio.wait(self._tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        if not done:
-            return None
-        task = done.pop()
-        self._tasks.discard(task)
-        return task.result()
-
-    def cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-
-    async def _one(self, step: Start) -> Ended:
-        try:
-            outputs = await self._transport.infer(step.address, step.request, step.timeout_s, step.metadata)
-        except SeatrialError as error:
-            return Ended(step.address, None, error)
-        return Ended(step.address, outputs, None)
 
 
 async def _all(calls: list[Any]) -> list[InferResult]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import grpc
 
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+class AsyncTransport(Protocol):
+    """Transport for one asyncio loop: started requests are tasks of their own there, so `send` is enough."""
+
+    async def infer(
+        self, address: str, encoded: EncodedRequest, timeout_s: float, metadata: Metadata | None = None
+    ) -> dict[str, Array]: ...
+
+    def probe(self, address: str, model: str, version: int, timeout_s: float, told: Callable[[bool], None]) -> None: ...
+
+    def forget(self, address: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 class AioTransport:
     """GrpcTransport for one asyncio loop. Make it, use it and close it inside that loop; `async with` does."""
 
@@ -33,11 +47,19 @@ class AioTransport:
         self, address: str, encoded: EncodedRequest, timeout_s: float, metadata: Metadata | None = None
     ) -> dict[str, Array]:
         """Outputs by name. Raises as GrpcTransport."""
-        return outputs_of(address, encoded, await self._send(address, encoded, timeout_s, metadata))
+        call = (self._connections.get(address) or self._connection(address)).infer
+        try:
+            answer = await call(encoded.payload, timeout=timeout_s, metadata=metadata)
+        except grpc.RpcError as error:
+            raise translate(error.code().name, error.details(), address) from error
+        return outputs_of(address, encoded, answer)
 
     async def send(self, address: str, encoded: EncodedRequest, timeout_s: float) -> None:
         """Wait for the answer and leave it unread: a load generator saves the time. Raises as GrpcTransport."""
-        await self._send(address, encoded, timeout_s, None)
+        try:
+            await self._connection(address).infer(encoded.payload, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise translate(error.code().name, error.details(), address) from error
 
     def probe(self, address: str, model: str, version: int, timeout_s: float, told: Callable[[bool], None]) -> None:
         """As GrpcTransport's."""
@@ -74,14 +96,6 @@ class AioTransport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    async def _send(self, address: str, encoded: EncodedRequest, timeout_s: float, metadata: Metadata | None) -> bytes:
-        call = (self._connections.get(address) or self._connection(address)).infer
-        try:
-            answer: bytes = await call(encoded.payload, timeout=timeout_s, metadata=metadata)
-        except grpc.RpcError as error:
-            raise translate(error.code().name, error.details(), address) from error
-        return answer
 
     def _connection(self, address: str) -> Connection:
         if self._closed:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from seatrial.client.inputs import fit
+from seatrial.client.routes import Target
 from seatrial.errors import BadInput, Refused
 from seatrial.tensors import Array, Signature
 
 if TYPE_CHECKING:
     from seatrial.client.steps import InferResult
+
+
+class Batch(NamedTuple):
+    """What a batch is split into. `until`: its deadline, by the calls' clock."""
+
+    target: Target
+    signature: Signature
+    pieces: list[dict[str, Array]]
+    until: float
 
 
 def split(

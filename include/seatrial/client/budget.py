@@ -12,20 +12,22 @@ class Budget:
         self._share, self._burst = share, burst
         self._lock = threading.Lock()
         self._left = burst
+        self.spent = False
+        """Whether there is anything to earn: almost never."""
 
     @property
     def empty(self) -> bool:
         return self._left < 1
 
     def earn(self) -> None:
-        if self._left >= self._burst:  # almost always; a lost race loses a share of a token
-            return
         with self._lock:
             self._left = min(self._burst, self._left + self._share)
+            self.spent = self._left < self._burst
 
     def take(self) -> bool:
         with self._lock:
             if self._left < 1:
                 return False
             self._left -= 1
+            self.spent = True
             return True

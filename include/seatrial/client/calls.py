@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from numpy.typing import ArrayLike
 
 from seatrial.client.balancer import Balancer
+from seatrial.client.batches import Batch, split
 from seatrial.client.budget import Budget
 from seatrial.client.grpc_errors import meaning_of
 from seatrial.client.news import News
@@ -24,13 +25,11 @@ from seatrial.client.steps import (
     EncodedRequest,
     InferResult,
     Metadata,
-    Probe,
     Step,
     WaitForNews,
     with_story,
 )
 from seatrial.errors import DeadlineExceeded, NotDeployed, SeatrialError
-from seatrial.tensors import Array
 
 RETRY_SHARE = 0.2  # retries per request, over time: they must not multiply an outage
 RETRY_BURST = 100.0  # a server that dies fails all its calls at once: each of them must find another server
@@ -48,33 +47,46 @@ class Source(Protocol):
 
 
 class Calls:
-    """What the calls of one client share. `source` tells what discovery knows; `watching` whether anybody wants the
-    events that `told` gets."""
+    """What the calls of one client share. `source` tells what discovery knows; `timeout_s` is for calls that have none;
+    `watching` tells whether anybody wants the events that `told` gets."""
 
     def __init__(
         self,
         source: Source,
         *,
+        timeout_s: float,
         clock: Callable[[], float] = time.monotonic,
         balancer: Balancer | None = None,
         hedge_after_s: float | None = None,
         captured: Callable[[Route, bytes], None] | None = None,
         watching: Callable[[], bool] = lambda: False,
         told: Callable[[CallEvent], None] = lambda _: None,
-        metadata: Callable[[], Metadata | None] = lambda: None,
+        metadata: Callable[[], Metadata | None] | None = None,
     ) -> None:
-        self._source, self._clock = source, clock
+        self._source, self._clock, self._timeout_s = source, clock, timeout_s
         self.balancer = balancer or Balancer()
         self._retries = Budget(RETRY_SHARE, RETRY_BURST)
         self._sending = Sending(self.balancer, clock, self._retries, hedge_after_s)
         self._captured, self._watching, self._told, self._metadata = captured, watching, told, metadata
 
-    def call(self, target: Target, layers: Mapping[str, ArrayLike], timeout_s: float) -> Steps:
+    def call(self, target: Target, layers: Mapping[str, ArrayLike], timeout_s: float | None) -> Steps:
         """One call, to be driven to its end; closing it early gives up what was sent."""
         now = self._clock()
-        trip = Trip(target, layers, now + timeout_s, now, watched=self._watching(), metadata=self._metadata())
+        until = now + (self._timeout_s if timeout_s is None else timeout_s)
+        trip = Trip(target, layers, until, now, watched=self._watching())
+        if self._metadata is not None:
+            trip.metadata = self._metadata()
         try:
-            outputs = yield from self._travel(trip)
+            routes = self._source.news.routes
+            self._take(trip, routes.find(target) if routes else (yield from self._find(target, trip.until)))
+            while True:
+                try:
+                    outputs = yield from self._sending.send(trip)
+                    break
+                except SeatrialError as error:
+                    if not self._may_go_on(trip, error):
+                        raise
+                    yield from self._elsewhere(trip, error)
         except SeatrialError as error:
             told = with_story(error, trip.attempts)
             if trip.watched:
@@ -83,32 +95,29 @@ class Calls:
         assert trip.route is not None
         assert trip.request is not None
         assert trip.address is not None
-        self._sending.earn()
         if trip.route.capture.share > 0 and self._captured is not None:
             self._captured(trip.route, trip.request.payload)
         if trip.watched:
             self._told(self._event(trip, None))
         return InferResult(outputs, trip.route, trip.address)
 
-    def route(self, target: Target, timeout_s: float) -> Generator[Step, Any, Route]:
-        """The route of a target, as soon as discovery knows it."""
-        return (yield from self._find(target, self._clock() + timeout_s))
+    def batch(
+        self, target: Target, layers: Mapping[str, ArrayLike], rows: int | None, timeout_s: float | None
+    ) -> Generator[Step, Any, Batch]:
+        """The requests of a batch, all to the version that the target means now; see batches.py."""
+        until = self._clock() + (self._timeout_s if timeout_s is None else timeout_s)
+        route = yield from self._find(target, until)
+        pieces = split(route.signature, layers, len(route.endpoints), rows)
+        one_version = Target(route.model, route.version, target.stage, target.environment)
+        return Batch(one_version, route.signature, pieces, until)
 
-    def _travel(self, trip: Trip) -> Generator[Step, Any, dict[str, Array]]:
-        routes = self._source.news.routes
-        self._take(trip, routes.find(trip.target) if routes else (yield from self._find(trip.target, trip.until)))
-        while True:
-            assert trip.route is not None
-            now = self._clock()
-            for due in self.balancer.due(trip.route.endpoints, now):
-                yield Probe(due.address, trip.route.model, trip.route.version)
-            endpoint = self.balancer.pick(trip.route.endpoints, now, trip.avoid)
-            try:
-                return (yield from self._sending.send(trip, endpoint, now))
-            except SeatrialError as error:
-                if not self._may_go_on(trip, error) or not self._retries.take():
-                    raise
-                yield from self._elsewhere(trip, error)
+    def piece(self, batch: Batch, layers: Mapping[str, ArrayLike]) -> Steps:
+        """The call of one of its pieces, in what is left of the batch's time."""
+        return self.call(batch.target, layers, batch.until - self._clock())
+
+    def route(self, target: Target) -> Generator[Step, Any, Route]:
+        """The route of a target, as soon as discovery knows it."""
+        return (yield from self._find(target, self._clock() + self._timeout_s))
 
     def _find(self, target: Target, until: float) -> Generator[Step, Any, Route]:
         """The route, as soon as there are any."""
@@ -133,6 +142,7 @@ class Calls:
             found is not None
             and trip.until - self._clock() > LEAST_S
             and (found.elsewhere or isinstance(error, DeadlineExceeded))
+            and self._retries.take()
         )
 
     def _elsewhere(self, trip: Trip, error: SeatrialError) -> Generator[Step, Any, None]:
@@ -150,8 +160,7 @@ class Calls:
                 assert trip.route is not None
                 if self._another(trip, trip.route, now, halfway):
                     return
-                for due in self.balancer.due(trip.route.endpoints, now):
-                    yield Probe(due.address, trip.route.model, trip.route.version)
+                yield from self._sending.probes(trip.route, now)
             except NotDeployed:  # the manager saw the server die too, and is about to replace it
                 pass
             if trip.until - now <= LOOK_S:
@@ -163,7 +172,7 @@ class Calls:
             return True
         if now < halfway and not self.balancer.usable(route.endpoints, now):
             return False
-        trip.avoid.clear()
+        trip.avoid = frozenset()
         return True
 
     def _event(self, trip: Trip, error: SeatrialError | None) -> CallEvent:
@@ -173,7 +182,7 @@ class Calls:
             trip.address,
             self._clock() - trip.began,
             len(trip.request.payload) if trip.request else 0,
-            tuple(trip.attempts),
+            trip.attempts,
             trip.hedged,
             error,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seatrial.client.balancer import Outcome
+from seatrial.client.health import Outcome
 from seatrial.errors import (
     Conflict,
     DeadlineExceeded,

@@ -10,6 +10,9 @@ MEMORY_S = 5.0
 LEAST_SHARE = 0.05
 """Of one answer in the estimate, however many there are."""
 
+LEAST_S = 1e-6
+"""No server answers in less, and the ratio of two stays a number."""
+
 NOTICED = 3.0
 """Servers of one kind, and answers to small and large requests, differ by less than this on average."""
 
@@ -24,11 +27,13 @@ class Latency:
         self.at = 0.0
 
     def add(self, seconds: float, now: float) -> None:
+        if seconds < LEAST_S:
+            seconds = LEAST_S
         if self.seconds is None:
             self.seconds = seconds
         else:
-            share = max(LEAST_SHARE, 1.0 - math.exp((self.at - now) / MEMORY_S))
-            self.seconds += share * (seconds - self.seconds)
+            share = 1.0 - math.exp((self.at - now) / MEMORY_S)
+            self.seconds += (share if share > LEAST_SHARE else LEAST_SHARE) * (seconds - self.seconds)
         self.at = now
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Parts:
         token: str | None,
         *,
         cache_file: Path | None,
+        timeout_s: float,
         hedge_after_s: float | None,
         observer: Observer | None,
     ) -> None:
@@ -43,11 +45,12 @@ class Parts:
         self._closed = False
         self.calls = Calls(
             self.discovery.following,
+            timeout_s=timeout_s,
             hedge_after_s=hedge_after_s,
             captured=self.capture.offer,
-            watching=self._watching,
+            watching=partial(log.isEnabledFor, logging.DEBUG) if observer is None else lambda: True,
             told=self._told,
-            metadata=(lambda: None) if observer is None else observer.metadata,
+            metadata=None if observer is None else observer.metadata,
         )
 
     def listen(self, listener: Callable[[News], None]) -> None:
@@ -81,9 +84,6 @@ class Parts:
         discovery.release(self.discovery)
         self.capture.close()
         self._api.close()
-
-    def _watching(self) -> bool:
-        return self._observer is not None or log.isEnabledFor(logging.DEBUG)
 
     def _told(self, event: CallEvent) -> None:
         log.debug("%s", event)

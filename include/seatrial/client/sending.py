@@ -5,17 +5,18 @@ Generators, as in calls.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from seatrial.client.balancer import Balancer, Outcome
+from seatrial.client.balancer import Balancer
 from seatrial.client.budget import Budget
 from seatrial.client.grpc_errors import meaning_of
+from seatrial.client.health import Outcome
 from seatrial.client.routes import Endpoint, Route, Target
-from seatrial.client.steps import Attempt, Await, EncodedRequest, Ended, Metadata, Send, Start, Step
+from seatrial.client.steps import Attempt, Await, EncodedRequest, Ended, Metadata, Probe, Send, Start, Step
 from seatrial.errors import SeatrialError
 from seatrial.tensors import Array
 
@@ -42,8 +43,8 @@ class Trip:
     route: Route | None = None
     request: EncodedRequest | None = None
     address: str | None = None
-    attempts: list[Attempt] = field(default_factory=list)
-    avoid: set[str] = field(default_factory=set)
+    attempts: tuple[Attempt, ...] = ()
+    avoid: frozenset[str] = frozenset()
     hedged: bool = False
     watched: bool = False
     metadata: Metadata | None = None
@@ -59,21 +60,18 @@ class Sending:
         self._hedge_after_s = hedge_after_s
         self._hedges = Budget(HEDGE_SHARE, HEDGE_BURST)
 
-    def earn(self) -> None:
-        """A call was answered."""
-        self._retries.earn()
-        if self._hedge_after_s is not None:
-            self._hedges.earn()
-
-    def send(self, trip: Trip, endpoint: Endpoint, began: float) -> Generator[Step, Any, dict[str, Array]]:
-        assert trip.request is not None
+    def send(self, trip: Trip) -> Generator[Step, Any, dict[str, Array]]:
+        """To the server that the balancer picks now, after asking those that are due whether they are ready."""
         assert trip.route is not None
+        assert trip.request is not None
+        began, endpoints = self._clock(), trip.route.endpoints
+        if self._balancer.suspects:
+            yield from self.probes(trip.route, began)
+        endpoint = self._balancer.pick(endpoints, began, trip.avoid)
         left = max(LEAST_S, trip.until - began)
-        alone = len(trip.route.endpoints) == 1
-        usual = None if alone else self._balancer.latency_s(endpoint.address)
-        if not alone and (usual is None or self._hedge_after_s is not None):
+        patience = left if len(endpoints) == 1 else self._patience(endpoint, left)
+        if patience is None:
             return (yield from self._race(trip, endpoint, began))
-        patience = left if usual is None else self._patience(usual, left)
         try:
             outputs: dict[str, Array] = yield Send(endpoint.address, trip.request, patience, trip.metadata)
         except SeatrialError as error:
@@ -84,6 +82,11 @@ class Sending:
             raise
         self._answered(trip, endpoint.address, began)
         return outputs
+
+    def probes(self, route: Route, now: float) -> Iterator[Probe]:
+        """For the servers that are due to be asked whether they are ready."""
+        for due in self._balancer.due(route.endpoints, now):
+            yield Probe(due.address, route.model, route.version)
 
     def _race(self, trip: Trip, first: Endpoint, began: float) -> Generator[Step, Any, dict[str, Array]]:
         """Send, and to another server too when the first takes long; the first answer counts."""
@@ -125,28 +128,37 @@ class Sending:
         """Without the option it is a retry: of a server that is not known and says nothing."""
         return (self._retries if self._hedge_after_s is None else self._hedges).take()
 
-    def _patience(self, usual_s: float, left_s: float) -> float:
-        """How long to wait for a server that is not the only one: all that is left where no retry could follow."""
+    def _patience(self, endpoint: Endpoint, left_s: float) -> float | None:
+        """How long to wait for a server that is not the only one: all that is left where no retry could follow; None
+        where another one is to be asked meanwhile."""
+        usual_s = self._balancer.latency_s(endpoint.address)
+        if usual_s is None or self._hedge_after_s is not None:
+            return None
         patience = max(SILENT_TIMES * usual_s, min(SILENT_S, left_s / 2))
         return left_s if patience > 0.8 * left_s or self._retries.empty else patience
 
     def _answered(self, trip: Trip, address: str, began: float) -> None:
-        seconds = self._ended(address, began, Outcome.ANSWERED)
+        now = self._clock()
+        self._balancer.done(address, now, Outcome.ANSWERED, now - began)
+        if self._retries.spent:
+            self._retries.earn()
+        if self._hedge_after_s is not None:
+            self._hedges.earn()
         trip.address = address
         if trip.attempts or trip.watched:
-            trip.attempts.append(Attempt(address, seconds, None))
+            trip.attempts += (Attempt(address, now - began, None),)
 
     def _failed(self, trip: Trip, address: str, began: float, error: SeatrialError, *, silent: bool = False) -> None:
         found = meaning_of(error)
         outcome = found.outcome if found is not None else Outcome.FAILED
         outcome = Outcome.SILENT if outcome is Outcome.LATE and silent else outcome
         seconds = self._ended(address, began, outcome)
-        trip.attempts.append(Attempt(address, seconds, error))
-        trip.avoid.add(address)
+        trip.attempts += (Attempt(address, seconds, error),)
+        trip.avoid |= {address}
 
     def _abandoned(self, trip: Trip, address: str, began: float) -> None:
         seconds = self._ended(address, began, Outcome.ABANDONED)
-        trip.attempts.append(Attempt(address, seconds, None, given_up=True))
+        trip.attempts += (Attempt(address, seconds, None, given_up=True),)
 
     def _ended(self, address: str, began: float, outcome: Outcome) -> float:
         now = self._clock()

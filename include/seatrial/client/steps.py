@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -109,31 +109,22 @@ class CallEvent:
         return f"{name}: {end} in {self.seconds * 1000:.1f} ms, {self.request_bytes} bytes{hedged} [{tried}]"
 
 
-class InferResult(Mapping[str, Array]):
+class InferResult(dict[str, Array]):
     """Outputs by layer name, with the version, model id and endpoint that answered. The arrays are read-only."""
 
-    __slots__ = ("_outputs", "endpoint", "model", "model_id", "version")
+    __slots__ = ("endpoint", "model", "model_id", "version")
 
-    def __init__(self, outputs: dict[str, Array], route: Route, endpoint: str) -> None:
-        self._outputs = outputs
+    def __init__(self, outputs: Mapping[str, Array], route: Route, endpoint: str) -> None:
+        dict.__init__(self, outputs)
         self.model, self.version, self.model_id = route.model, route.version, route.model_id
         self.endpoint = endpoint
 
-    def __getitem__(self, layer: str) -> Array:
-        return self._outputs[layer]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._outputs)
-
-    def __len__(self) -> int:
-        return len(self._outputs)
-
     def __repr__(self) -> str:
-        shapes = ", ".join(f"{name}: {array.dtype}{list(array.shape)}" for name, array in self._outputs.items())
+        shapes = ", ".join(f"{name}: {array.dtype}{list(array.shape)}" for name, array in self.items())
         return f"<InferResult {self.model}@{self.version} {shapes}>"
 
 
-def with_story(error: SeatrialError, attempts: list[Attempt]) -> SeatrialError:
+def with_story(error: SeatrialError, attempts: Sequence[Attempt]) -> SeatrialError:
     """The same error that also says what was tried where, in its message (from the second try on) and as `tried`."""
     if not attempts:
         return error

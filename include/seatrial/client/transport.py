@@ -85,7 +85,11 @@ class GrpcTransport:
         self, address: str, encoded: EncodedRequest, timeout_s: float, metadata: Metadata | None = None
     ) -> dict[str, Array]:
         call = (self._connections.get(address) or self._connection(address)).infer
-        return outputs_of(address, encoded, _answer(address, call, encoded.payload, timeout_s, metadata))
+        try:
+            answer = call(encoded.payload, timeout_s, metadata)
+        except (grpc.RpcError, ValueError) as error:
+            raise _failure(address, error) from error
+        return outputs_of(address, encoded, answer)
 
     def start(
         self,
@@ -117,11 +121,12 @@ class GrpcTransport:
 
         request = service_pb2.ModelStatisticsRequest(name=model, version=str(version)).SerializeToString()
         call = self._connection(address).call("ModelStatistics")
-        answer = _answer(address, call, request, timeout_s, None)
         try:
-            return statistics_of(address, service_pb2.ModelStatisticsResponse.FromString(answer))
+            return statistics_of(address, service_pb2.ModelStatisticsResponse.FromString(call(request, timeout_s)))
         except DecodeError as error:
             raise ServerFailed(f"{address} answered no statistics", address=address) from error
+        except (grpc.RpcError, ValueError) as error:
+            raise _failure(address, error) from error
 
     def forget(self, address: str) -> None:
         with self._lock:
@@ -153,13 +158,11 @@ class GrpcTransport:
             return found
 
 
-def _answer(address: str, call: Any, payload: bytes, timeout_s: float, metadata: Metadata | None) -> Any:
-    try:
-        return call(payload, timeout=timeout_s, metadata=metadata)
-    except grpc.RpcError as error:
-        raise translate(error.code().name, error.details(), address) from error
-    except ValueError as error:  # grpc's answer to a call on a channel that another thread has just closed
-        raise Refused("this transport is closed") from error
+def _failure(address: str, error: Any) -> SeatrialError:
+    """Of a blocking call; a ValueError is gRPC's answer to a call on a channel that another thread has just closed."""
+    if isinstance(error, ValueError):
+        return Refused("this transport is closed")
+    return translate(error.code().name, error.details(), address)
 
 
 def _ended(address: str, encoded: EncodedRequest, call: Any) -> Ended:

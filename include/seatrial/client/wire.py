@@ -43,9 +43,12 @@ def to_raw(array: Array, dtype: str = "") -> bytes:
 
 def contents(array: Array, dtype: str) -> Any:
     """As `to_raw`, without copying where the array itself has the protocol's layout."""
-    if _LITTLE and dtype not in ("BYTES", BF16) and array.flags.c_contiguous:
-        return array
-    return to_raw(array, dtype)
+    return array if as_it_is(dtype) and array.flags.c_contiguous else to_raw(array, dtype)
+
+
+def as_it_is(dtype: str) -> bool:
+    """Whether a contiguous array of this machine's numpy has the protocol's layout."""
+    return _LITTLE and dtype not in ("BYTES", BF16) and dtype in ARRAYS
 
 
 def from_raw(dtype: str, shape: tuple[int, ...], data: bytes, start: int = 0, end: int | None = None) -> Array:
@@ -70,6 +73,11 @@ def from_raw(dtype: str, shape: tuple[int, ...], data: bytes, start: int = 0, en
     if dtype == BF16:
         return _widened(np.frombuffer(data, "<u2", count, start)).reshape(shape)
     return np.frombuffer(data, _PLAIN[dtype], count, start).reshape(shape)
+
+
+def viewed(dtype: str) -> np.dtype[Any] | None:
+    """The numpy dtype as which aligned contents may be looked at; None where `from_raw` has to make an array."""
+    return None if dtype in ("BYTES", BF16) else _PLAIN[dtype]
 
 
 def rounded(array: Array) -> Array:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.client.balancer import ANSWER_S, IN_A_ROW, PAUSES_S, SHED_S, Balancer, Outcome
+from seatrial.client.balancer import Balancer
+from seatrial.client.health import ANSWER_S, IN_A_ROW, PAUSES_S, SHED_S, Outcome
 from seatrial.client.routes import Endpoint
 
 ENDPOINTS = tuple(Endpoint(f"127.0.0.1:{port}", 1.0) for port in range(4001, 4004))

@@ -62,7 +62,7 @@ class World:
     events: list[CallEvent] = field(default_factory=list)
 
     def calls(self, **options: Any) -> Calls:
-        return Calls(self, clock=lambda: self.now, balancer=Balancer(seed=4), **options)
+        return Calls(self, timeout_s=10.0, clock=lambda: self.now, balancer=Balancer(seed=4), **options)
 
     def drive(self, calls: Calls, steps: Steps) -> InferResult:
         step: Step = next(steps)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,11 +52,14 @@ def test_a_request_is_what_protobuf_reads_and_what_we_read_again(tensors: dict[s
 
 
 @given(TENSORS)
-def test_an_answer_that_protobuf_wrote_is_read_whole_and_read_only(tensors: dict[str, Array]) -> None:
-    head, found = messages.read_answer(_answer(tensors))
-    assert (head.model, head.version) == ("tiny", "3")
-    assert _same(found, tensors)
-    assert all(array.flags.aligned and not array.flags.writeable for array in found.values())
+def test_an_answer_that_protobuf_wrote_is_read_whole_and_read_only_the_first_time_and_later(
+    tensors: dict[str, Array],
+) -> None:
+    for _ in range(2):
+        head, found = messages.read_answer(_answer(tensors))
+        assert (head.model, head.version) == ("tiny", "3")
+        assert _same(found, tensors)
+        assert all(array.flags.aligned and not array.flags.writeable for array in found.values())
 
 
 @given(TENSORS, st.data())
@@ -68,6 +72,22 @@ def test_an_answer_that_is_cut_off_or_changed_is_bad_contents_or_an_answer(
     for message in (bytes(answer), bytes(answer[:at])):
         with suppress(BadContents):
             messages.read_answer(message)
+
+
+@given(TENSORS, st.data())
+def test_what_was_read_before_changes_nothing(tensors: dict[str, Array], data: st.DataObject) -> None:
+    reader, answer = messages.Reader(6), bytearray(_answer(tensors))
+    reader.read(bytes(answer))
+    answer[data.draw(st.integers(0, len(answer) - 1))] = data.draw(st.integers(0, 255))
+    assert _told(reader, bytes(answer)) == _told(messages.Reader(6), bytes(answer))
+
+
+def _told(reader: messages.Reader, message: bytes) -> Any:
+    try:
+        head, found = reader.read(message)
+    except BadContents as error:
+        return str(error)
+    return head, [(name, str(array.dtype), array.shape, array.tobytes()) for name, array in found.items()]
 
 
 @given(st.binary(max_size=200))
@@ -112,3 +132,14 @@ def test_an_answer_that_only_begins_like_the_last_one_is_read_as_it_is() -> None
     assert np.array_equal(messages.read_answer(begins + contents)[1]["y"], [0, 0])
     with pytest.raises(BadContents):
         messages.read_answer(begins + an_id)
+
+
+def test_what_comes_after_the_contents_is_read_each_time() -> None:
+    head = service_pb2.ModelInferResponse(model_name="tiny")
+    head.outputs.add(name="y", datatype="FP32", shape=[2])
+    begins = head.SerializeToString() + b"\x32\x08" + bytes(8)
+    an_id, more_contents = b"\x1a\x08" + b"identity", b"\x32\x08" + bytes(8)
+    for _ in range(2):
+        assert np.array_equal(messages.read_answer(begins + an_id)[1]["y"], [0, 0])
+    with pytest.raises(BadContents):
+        messages.read_answer(begins + more_contents)
