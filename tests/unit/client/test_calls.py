@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from seatrial.client.balancer import Balancer
-from seatrial.client.calls import LOOK_S, RETRY_BURST, Calls, Steps
+from seatrial.client.calls import LOOK_S, RETRY_BURST, RETRY_SHARE, Calls, Steps
 from seatrial.client.grpc_errors import translate
 from seatrial.client.news import News
 from seatrial.client.routes import Routes, Target
@@ -168,6 +168,14 @@ def test_a_call_waits_for_the_last_server_to_say_that_it_is_ready_again() -> Non
     assert len(world.sent) == 2
 
 
+def test_a_server_that_says_that_it_is_ready_again_gets_calls_while_another_answers() -> None:
+    world = World({"a": lambda now: gone("a") if now < 1 else (0.01, None), "b": well})
+    calls = world.calls()
+    while world.now < 5:
+        world.infer(calls)
+    assert Counter(world.sent[-100:])["a"] == pytest.approx(50, abs=25)
+
+
 def test_a_server_that_falls_silent_costs_its_calls_seconds_and_later_ones_nothing() -> None:
     silent_from = [1e9]
     world = World({"a": lambda now: (1e9 if now >= silent_from[0] else 0.01, None), "b": well})
@@ -224,6 +232,23 @@ def test_retries_do_not_multiply_an_outage() -> None:
         with suppress(ServerFailed):
             world.infer(calls, 0.3)
     assert len(world.sent) <= count * 1.2 + RETRY_BURST
+
+
+def test_answers_earn_retries_after_an_outage_has_spent_them() -> None:
+    down = [True]
+    world = World(dict.fromkeys("ab", lambda _: gone("?") if down[0] else (0.01, None)))
+    calls = world.calls()
+    for _ in range(int(2 * RETRY_BURST)):
+        with suppress(ServerFailed):
+            world.infer(calls, 0.3)
+    down[0] = False
+    for _ in range(int(1 / RETRY_SHARE)):
+        world.infer(calls)
+    down[0] = True
+    world.sent.clear()
+    with pytest.raises(ServerFailed):
+        world.infer(calls, 0.3)
+    assert len(world.sent) == 2
 
 
 def test_a_version_with_other_layers_in_the_middle_of_a_call_is_bad_input() -> None:
