@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-GPU_FIELDS = ("gpu", "gpu_uuid", "mps_share", "gpu_memory_mib")
+GPU_FIELDS = ("gpu", "gpu_uuid", "compute_capability", "tensorrt", "mps_share", "gpu_memory_mib")
 
 
 class HardwareOption(BaseModel):
@@ -27,6 +27,15 @@ class HardwareOption(BaseModel):
     gpu: str | None = Field(default=None, max_length=128, description="GPU model, e.g. T4; any where it is left out.")
     gpu_uuid: str | None = Field(
         default=None, pattern=r"^GPU-[0-9a-fA-F-]{1,64}$", description="This very GPU, by NVML's UUID."
+    )
+    compute_capability: str | None = Field(
+        default=None, pattern=r"^\d{1,2}\.\d$", description="Of the GPU, e.g. 7.5; known by itself for common models."
+    )
+    tensorrt: str | None = Field(
+        default=None,
+        pattern=r"^\d{1,2}(\.\d{1,3}){1,3}$",
+        description="TensorRT version of the server's image, e.g. 10.3.0: plans of another one are refused before they "
+        "are deployed. Left out, loading a plan tells.",
     )
     mps_share: float | None = Field(
         default=None, gt=0, le=1, description="Share of the GPU's multiprocessors, under MPS."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from seatrial.errors import UploadRefused
 from seatrial.formats.report import CheckReport, Finding
 from seatrial.formats.sandbox import SandboxLimits, run_limited
+from seatrial.formats.tensorrt_fit import fits, in_words
 from seatrial.hardware import HardwareOption
 from seatrial.uploads.tree import TreeLimits
 
@@ -34,17 +35,25 @@ def check_upload(
         "folder": str(folder.absolute()),
         "max_files": limits.tree.files,
         "max_bytes": limits.tree.bytes,
+        "sandbox": asdict(limits.sandbox),
     }
     report = CheckReport.model_validate(run_limited("check", arguments, limits.sandbox))
-    _check_servable(report, options)
-    return report
+    return _servable(report, options) if report.served.format == "tensorrt" else report
 
 
-def _check_servable(report: CheckReport, options: Sequence[HardwareOption]) -> None:
-    """A TensorRT plan runs on a GPU only; what else fits it (GPU model, TensorRT version) shows when it is loaded."""
-    if report.served.format == "tensorrt" and not any(option.device == "gpu" for option in options):
-        version = report.runtime["tensorrt"]
+def _servable(report: CheckReport, options: Sequence[HardwareOption]) -> CheckReport:
+    """The report with a finding of where the plan loads. Refuses one that none of `options` can load."""
+    file, version, built_on = report.served.main_file, report.runtime["tensorrt"], report.runtime.get("built_on")
+    gpus = [option for option in options if option.device == "gpu"]
+    if not gpus:
         reason = "needs an NVIDIA GPU, and none of the hardware options here has one"
-        names = ", ".join(option.name for option in options) or "none"
-        field, value = "TensorRT version", f"TensorRT {version}"
-        raise UploadRefused(reason, file=report.served.main_file, field=field, value=value, limit=f"options: {names}")
+        limit = f"options: {', '.join(option.name for option in options) or 'none'}"
+        raise UploadRefused(reason, file=file, field="TensorRT version", value=f"TensorRT {version}", limit=limit)
+    found = fits(version, built_on, gpus, report.manifest.engine)
+    said = in_words(version, built_on, found)
+    if all(fit.loads is False for fit in found):
+        value = f"TensorRT {version}, compute capability {built_on or 'unknown'}"
+        raise UploadRefused("fits none of the hardware options", file=file, field="engine", value=value, limit=said)
+    sure = any(fit.loads for fit in found)
+    finding = Finding(severity="info" if sure else "warning", file=file, location="engine", message=said)
+    return report.model_copy(update={"findings": (*report.findings, finding)})

@@ -16,13 +16,22 @@ POINTER = b"version https://git-lfs"
 
 
 class Finding(BaseModel):
-    """Something that a person should know of an accepted upload."""
+    """Something that a person should know of an accepted upload: where, what was found, what it is held to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     severity: Literal["info", "warning"]
     file: str
     message: str
+    location: str | None = None
+    value: str | None = None
+    limit: str | None = None
+
+    def __str__(self) -> str:
+        """One line, as a refusal's: file, location, value, limit."""
+        where = f"{self.file}: {self.location}" if self.location else self.file
+        said = f"{self.value} {self.message}" if self.value else self.message
+        return f"{self.severity}: {where}: {said}" + (f" (limit: {self.limit})" if self.limit else "")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,10 @@
 A plan starts with `ftrt` (TensorRT 8.6 and later; the version in bytes 24 to 27, as trtexec --getPlanVersionOnly reads
 it) or `ptrt` (6.0 to 8.5; the version in the first four one-byte fields, at byte 24). A field is a tag of four bytes,
 `02 80 01 00` or up to 8.0 `02 00 01 00` for one byte, then its value. All integers are little-endian.
+
+Behind `ftrt`, sections of 24 bytes follow from byte 32 (name reversed, 0, offset, size): `ENGN` is the engine, itself a
+`ptrt` archive. The plan ends with `99 8b 8d 8b`. Both hold in every plan seen, up to TensorRT 10, and are asked of no
+later one.
 """
 
 from __future__ import annotations
@@ -13,11 +17,25 @@ from pathlib import Path
 
 from seatrial.errors import UploadRefused
 from seatrial.formats.facts import Finding, FormatFacts, read_start
+from seatrial.formats.tensorrt_device import BuildDevice, read_device
+from seatrial.storage.paths import open_beneath
 
 HEADER_BYTES = 64
+WINDOW_BYTES = 4096  # the device's values are among the first 400
 BYTE_TAGS = (b"\x02\x80\x01\x00", b"\x02\x00\x01\x00")
 LONGEST_TEXT = 2**20
 OLDEST_MAJOR, NEWEST_MAJOR = 6, 31  # outside: not a TensorRT version but a damaged or foreign file
+NEWEST_KNOWN_MAJOR = 10
+SECTIONS_AT, SECTION_BYTES, MOST_SECTIONS = 32, 24, 16
+TRAILER = b"\x99\x8b\x8d\x8b"
+ENGINE = b"NGNE"
+
+FALSE_FRIENDS = {
+    b"ptrt": "is a TensorRT timing cache or an archive without a version, not a plan",
+    b"TRT-": "is an INT8 calibration table of TensorRT, not a plan",
+    b"PK\x03\x04": "is a zip archive, not a plan",
+    b"\x08": "is an ONNX file, not a plan: build an engine of it, or upload it as onnx",
+}
 
 
 @dataclass(frozen=True)
@@ -42,23 +60,73 @@ def read_header(start: bytes) -> PlanHeader | None:
 
 
 def inspect(folder: Path, model_file: str) -> FormatFacts:
-    """The TensorRT version of a plan, under runtime["tensorrt"]. Its signature is not in the header.
+    """The TensorRT version of a plan under runtime["tensorrt"], and under "built_on" the compute capability of the GPU.
 
-    Raises UploadRefused for a file that is not a plan or is not as long as it says.
+    `built_on`, `multiprocessors` and `memory_mib` are left out where the plan's layout is not known: nothing is
+    guessed. Its signature is not in the header. Raises UploadRefused for a file that is not a plan, is not as long as
+    it says, or whose sections are not inside it.
     """
-    start, size = read_start(folder, model_file, HEADER_BYTES)
+    start, size = read_start(folder, model_file, WINDOW_BYTES)
     header = read_header(start)
     if header is None:
         _refuse_wrapped(folder, model_file, start)
+        reason = next(
+            (said for magic, said in FALSE_FRIENDS.items() if start.startswith(magic)), "starts no TensorRT plan"
+        )
         limit = "a plan of TensorRT 6.0 or later"
-        raise UploadRefused("starts no TensorRT plan", file=model_file, field="header", value=start[:4], limit=limit)
+        raise UploadRefused(reason, file=model_file, field="header", value=start[:4], limit=limit)
     if size != header.declared_bytes:
         reason = "bytes are there: it is cut off" if size < header.declared_bytes else "bytes are there: too many"
         limit = f"{header.declared_bytes} bytes by its header"
         raise UploadRefused(reason, file=model_file, field="size", value=size, limit=limit)
+    archive = _engine(folder, model_file, start, header)
     message = "the signature of a plan is known only once a server has loaded it"
     finding = Finding(severity="info", file=model_file, message=message)
-    return FormatFacts(None, (model_file,), {"tensorrt": header.version}, (finding,))
+    return FormatFacts(None, (model_file,), _runtime(header, read_device(archive)), (finding,))
+
+
+def _runtime(header: PlanHeader, device: BuildDevice | None) -> dict[str, str]:
+    if device is None:
+        return {"tensorrt": header.version}
+    memory = {} if device.memory_mib is None else {"memory_mib": str(device.memory_mib)}
+    known = {"built_on": device.compute_capability, "multiprocessors": str(device.multiprocessors)}
+    return {"tensorrt": header.version, **known, **memory}
+
+
+def _engine(folder: Path, model_file: str, start: bytes, header: PlanHeader) -> bytes:
+    """The start of the plan's engine archive, or nothing where there is none to be found."""
+    if start.startswith(b"ptrt"):
+        return start
+    if int(header.version.partition(".")[0]) > NEWEST_KNOWN_MAJOR:
+        return b""
+    engine = b""
+    for name, offset, length in _sections(model_file, start, header.declared_bytes):
+        if name == ENGINE:
+            with open_beneath(folder, model_file) as file:
+                file.seek(offset)
+                engine = file.read(min(length, WINDOW_BYTES))
+    with open_beneath(folder, model_file) as file:
+        file.seek(-len(TRAILER), 2)
+        end = file.read()
+    if end != TRAILER:
+        limit = f"{TRAILER.hex(' ')}: it is damaged"
+        raise UploadRefused("is not the end of a plan", file=model_file, field="end", value=end, limit=limit)
+    return engine if engine.startswith(b"ptrt") else b""
+
+
+def _sections(model_file: str, start: bytes, size: int) -> list[tuple[bytes, int, int]]:
+    (count,) = struct.unpack_from("<Q", start, 8)
+    if not 1 <= count <= MOST_SECTIONS or SECTIONS_AT + SECTION_BYTES * count > size:
+        limit = f"1 to {MOST_SECTIONS}"
+        raise UploadRefused("cannot be there", file=model_file, field="sections", value=count, limit=limit)
+    found = []
+    for number in range(count):
+        name, _, offset, length = struct.unpack_from("<4sIQQ", start, SECTIONS_AT + SECTION_BYTES * number)
+        if offset < SECTIONS_AT + SECTION_BYTES * count or offset + length > size:
+            place, limit = f"{length} bytes at {offset}", f"inside the plan's {size} bytes"
+            raise UploadRefused("are not there", file=model_file, field=f"section {number}", value=place, limit=limit)
+        found.append((name, offset, length))
+    return found
 
 
 def _refuse_wrapped(folder: Path, model_file: str, start: bytes) -> None:

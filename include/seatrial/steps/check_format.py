@@ -24,6 +24,8 @@ def check_format(run: Run, upload: str) -> dict[str, Any]:
     report = check_upload(folder, options)
     served = report.served
     run.progress(f"static check passed in {report.seconds:.1f} s: {served.format}, {_shapes(report)}")
+    for finding in report.findings:
+        run.progress(str(finding))
     samples = read_samples(folder, report.manifest, served.signature)
     purpose = f"check of {served.name} from {folder.name}"
     try:

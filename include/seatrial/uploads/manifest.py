@@ -108,6 +108,15 @@ class Rollover(BaseModel):
     watch_s: float | None = Field(default=None, ge=0, le=86_400)
 
 
+class Engine(BaseModel):
+    """How a TensorRT plan was built, which its header does not say. Such a plan is tried by loading it."""
+
+    model_config = _STRICT
+
+    hardware_compatible: bool = Field(default=False, description="Built for other GPUs too, of Ampere and later.")
+    version_compatible: bool = Field(default=False, description="Built for later releases of its TensorRT major too.")
+
+
 class Manifest(BaseModel):
     """Everything in `model.yaml`. Unknown entries are refused, so a misspelt limit cannot be silently ignored.
 
@@ -131,6 +140,7 @@ class Manifest(BaseModel):
     samples: tuple[RelativePath, ...] = Field(min_length=1, max_length=1000, strict=False)
     capture: Capture = Capture()
     rollover: Rollover = Rollover()
+    engine: Engine = Engine()
 
     @model_validator(mode="before")
     @classmethod
@@ -225,6 +235,7 @@ _PARTS: dict[str, type[BaseModel]] = {
     "comparison": Comparison,
     "capture": Capture,
     "rollover": Rollover,
+    "engine": Engine,
 }
 _TYPES = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list", "invalid_key": "a text as name"}
 _LIMITS = {
