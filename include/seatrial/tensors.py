@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -16,6 +16,10 @@ from seatrial.errors import BadInput, Refused
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
+
+MOST_MEMBERS = 2100  # a thousand layers on each side, and room
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bzip2 and LZMA unfold without a bound on each piece
+PIECE = 2**20
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
@@ -122,6 +126,8 @@ def from_npz(data: bytes, *, limit_bytes: int = 256 * 2**20) -> dict[str, Array]
     tensors: dict[str, Array] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if len(archive.infolist()) > MOST_MEMBERS:
+                raise ValueError(f"has {len(archive.infolist())} arrays, more than {MOST_MEMBERS}")
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
                 if name in tensors:
@@ -133,7 +139,21 @@ def from_npz(data: bytes, *, limit_bytes: int = 256 * 2**20) -> dict[str, Array]
     return tensors
 
 
+def _fill(file: IO[bytes], room: memoryview) -> int:
+    """Read until `room` is full or the file ends; returns the bytes read. Takes no memory besides `room`."""
+    at = 0
+    while at < len(room):
+        piece = file.read(min(PIECE, len(room) - at))
+        if not piece:
+            break
+        room[at : at + len(piece)] = piece
+        at += len(piece)
+    return at
+
+
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit_bytes: int) -> Array:
+    if member.compress_type not in PACKINGS:
+        raise ValueError(f"{member.filename[:200]!r}: is compressed in a way that numpy does not write")
     with archive.open(member) as file:
         version = npy_format.read_magic(file)
         if version == (1, 0):
@@ -149,8 +169,10 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit_bytes: int)
             size *= dimension
         if min(shape, default=0) < 0 or size > limit_bytes:
             raise ValueError(f"{member.filename!r}: {size} bytes in shape {shape}, {limit_bytes} are left")
-        raw = file.read(size + 1)
-        if len(raw) != size:
-            raise ValueError(f"{member.filename!r}: has {len(raw)} bytes of data, its header says {size}")
+        raw = bytearray(size)
+        found = _fill(file, memoryview(raw))
+        if found != size or file.read(1):
+            less_or_more = f"{found}" if found != size else "more"
+            raise ValueError(f"{member.filename!r}: has {less_or_more} bytes of data, its header says {size}")
     flat = np.frombuffer(raw, dtype=dtype)
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)

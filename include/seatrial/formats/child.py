@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -16,13 +17,14 @@ from seatrial.errors import SeatrialError, UploadRefused, to_problem
 from seatrial.formats import sandbox
 from seatrial.formats.facts import shown
 
+WRITING = ("reference",)  # the tasks that may write files: into the folder that they are given
 Task = Callable[[dict[str, Any], Callable[[str], None]], dict[str, Any]]
 
 
 def main() -> None:
     lines = _take_stdout()
     request = json.load(sys.stdin)
-    sandbox.enter(request["limits"])
+    sandbox.enter(request["limits"], writes=request["task"] in WRITING)
     reading = ""
 
     def tell(file: str) -> None:
@@ -35,7 +37,7 @@ def main() -> None:
     except SeatrialError as error:
         answer = {"problem": to_problem(error)}
     except MemoryError:
-        memory = f"{request['limits']['memory_bytes'] // 2**20} MiB"
+        memory = f"{resource.getrlimit(resource.RLIMIT_AS)[0] // 2**20} MiB"
         refusal = UploadRefused(
             "could not be parsed within the limits: out of memory", file=reading or ".", limit=memory
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from seatrial.errors import UploadRefused
 from seatrial.formats.facts import Finding, FormatFacts, read_start, shown
-from seatrial.storage.paths import path_flaw
+from seatrial.formats.onnx_external import external_files
+from seatrial.formats.onnx_limits import OLDEST_OPSET, check_nodes, check_versions, old_opset, too_new
 from seatrial.tensors import Signature, TensorSpec
 
 LARGEST_FILE = 2 * 2**30 - 1  # protobuf cannot hold more; larger weights are kept as external data
@@ -39,9 +39,11 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
     if size > LARGEST_FILE:
         raise UploadRefused("bytes are too many", file=model_file, value=size, limit=f"{LARGEST_FILE}")
     model = _parse(folder / model_file, model_file)
-    weights = _external_files(folder, model_file, model)
+    check_versions(model, model_file)
+    check_nodes(model, model_file)
+    weights = external_files(folder, model_file, model)
     _check(folder / model_file, model_file)
-    session = open_session(folder / model_file, model_file)
+    session = open_session(folder / model_file, model_file, optimized=False)
     ranked = _ranked(model)
     signature = Signature(
         tuple(_spec(argument, model_file, ranked) for argument in session.get_inputs()),
@@ -50,18 +52,27 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
     return FormatFacts(signature, (model_file, *weights), _runtime(model), _findings(model, model_file))
 
 
-def open_session(file: Path, shown_as: str) -> Any:
-    """An ONNX Runtime session of `file` on one CPU thread. Raises UploadRefused when the runtime cannot load it."""
+def open_session(file: Path, shown_as: str, *, optimized: bool = True) -> Any:
+    """An ONNX Runtime session of `file` on one CPU thread. Raises UploadRefused when the runtime cannot load it.
+
+    Not `optimized`, nothing is computed while it is loaded: a few bytes can ask for gigabytes of constants.
+    """
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its dozen error classes share no other root
-        raise UploadRefused(f"cannot be loaded by ONNX Runtime: {shown(error)}", file=shown_as) from error
+        refusal = too_new(str(error), shown_as)
+        if refusal is None:
+            refusal = UploadRefused(f"cannot be loaded by ONNX Runtime: {shown(error)}", file=shown_as)
+        raise refusal from error
 
 
 def _parse(file: Path, shown_as: str) -> Any:
@@ -84,38 +95,6 @@ def _check(file: Path, shown_as: str) -> None:
         onnx.checker.check_model(str(file))
     except onnx.checker.ValidationError as error:
         raise UploadRefused(f"is not a valid ONNX model: {shown(error)}", file=shown_as) from error
-
-
-def _external_files(folder: Path, model_file: str, model: Any) -> tuple[str, ...]:
-    """The files that hold weights outside the model file, all of them inside the upload."""
-    home = PurePosixPath(model_file).parent
-    found = set()
-    for tensor in _tensors(model):
-        if not tensor.external_data:
-            continue
-        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        flaw = path_flaw(location)
-        if flaw:
-            field = f"external data of {shown(tensor.name, 100)!r}"
-            raise UploadRefused(flaw, file=model_file, field=field, value=location, limit="a file inside the upload")
-        path = str(home / location)
-        if path not in found:
-            read_start(folder, path, 1)
-        found.add(path)
-    return tuple(sorted(found))
-
-
-def _tensors(message: Any) -> Iterator[Any]:
-    """Every TensorProto anywhere inside a message: initializers, attributes, subgraphs, functions."""
-    waiting = [message]
-    while waiting:
-        current = waiting.pop()
-        if current.DESCRIPTOR.full_name == "onnx.TensorProto":
-            yield current
-            continue
-        for descriptor, value in current.ListFields():
-            if descriptor.message_type is not None:
-                waiting.extend([value] if hasattr(value, "ListFields") else value)
 
 
 def _ranked(model: Any) -> set[str]:
@@ -153,6 +132,20 @@ def _runtime(model: Any) -> dict[str, str]:
 
 def _findings(model: Any, file: str) -> tuple[Finding, ...]:
     foreign = sorted({shown(node.domain, 100) for node in model.graph.node if node.domain not in ("", "ai.onnx")})
-    return tuple(
+    found = [
         Finding(severity="info", file=file, message=f"uses operators of the domain {domain}") for domain in foreign
-    )
+    ]
+    opset = old_opset(model)
+    if opset is not None:
+        message = "is older than what ONNX Runtime promises to run"
+        found.append(
+            Finding(
+                severity="warning",
+                file=file,
+                location="opset",
+                value=str(opset),
+                limit=f"{OLDEST_OPSET} or later",
+                message=message,
+            )
+        )
+    return tuple(found)

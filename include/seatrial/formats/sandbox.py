@@ -16,16 +16,23 @@ from typing import IO, Any
 import seatrial
 from seatrial.errors import SeatrialError, UploadRefused, from_problem
 from seatrial.formats.facts import shown
+from seatrial.formats.syscalls import confine
 
 LARGEST_ANSWER = 64 * 2**20
-KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "TZ")
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 
 
 @dataclass(frozen=True)
 class SandboxLimits:
-    """What the child may take. Memory is address space: the runtimes reserve more than they use."""
+    """What the child may take. Memory is address space: the runtimes reserve more than they use.
+
+    A check gets `least_bytes` and four times the upload's size, `least_cpu_s` and a second for each 50 MB of it, and
+    `memory_bytes` and `cpu_s` at most: a small file that needs gigabytes or minutes to be read is a bomb.
+    """
 
     memory_bytes: int = 4 * 2**30
+    least_bytes: int = 900 * 2**20
+    least_cpu_s: int = 8
     cpu_s: int = 60
     wall_s: float = 90.0
     file_bytes: int = 2**30
@@ -35,18 +42,24 @@ class SandboxLimits:
 def run_limited(task: str, arguments: dict[str, Any], limits: SandboxLimits) -> dict[str, Any]:
     """Do `task` of `seatrial.formats.child` and return its answer.
 
-    The child gets neither this process's environment (tokens) nor its working folder on its import path. Raises the
-    error that the child reports; UploadRefused naming the file that was being read when the child died or passed a
-    limit; SeatrialError when it failed before it read anything. The child is gone when this returns.
+    The child gets neither this process's environment (tokens) nor its working folder on its import path, no network,
+    and a folder of its own for temporary files. Raises the error that the child reports; UploadRefused naming the file
+    that was being read when the child died or passed a limit; SeatrialError when it failed before it read anything.
+    The child and its folder are gone when this returns.
     """
     request = json.dumps({"task": task, "arguments": arguments, "limits": asdict(limits)})
-    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as log:
+    with (
+        tempfile.TemporaryDirectory(prefix="seatrial-sandbox-", ignore_cleanup_errors=True) as home,
+        tempfile.TemporaryFile() as answer,
+        tempfile.TemporaryFile() as log,
+    ):
         child = subprocess.Popen(
             [sys.executable, "-P", "-W", "ignore", "-m", "seatrial.formats.child"],
             stdin=subprocess.PIPE,
             stdout=answer,
             stderr=log,
-            env=_environment(),
+            cwd=home,
+            env=_environment(home),
             start_new_session=True,
         )
         try:
@@ -60,13 +73,22 @@ def run_limited(task: str, arguments: dict[str, Any], limits: SandboxLimits) -> 
         return _outcome(lines, "time" if timed_out else child.returncode, _tail(log), limits)
 
 
-def enter(limits: dict[str, Any]) -> None:
-    """Apply `limits` to this process, for good. The child's first act."""
+def enter(limits: dict[str, Any], *, writes: bool) -> None:
+    """Apply `limits` to this process, for good, and take network and other processes from it. The child's first act."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"],) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_s"], limits["cpu_s"] + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_bytes"],) * 2)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits["open_files"],) * 2)
+    confine(writes=writes)
+
+
+def narrow(upload_bytes: int, limits: SandboxLimits) -> None:
+    """Lower this process's limits, for good, to what an upload of that size can need."""
+    memory = min(limits.memory_bytes, limits.least_bytes + 4 * upload_bytes)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    cpu = min(limits.cpu_s, limits.least_cpu_s + upload_bytes // 50_000_000)
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
 
 
 def _outcome(lines: list[dict[str, Any]], ended: int | str, log: str, limits: SandboxLimits) -> dict[str, Any]:
@@ -88,19 +110,28 @@ def _why(ended: int | str, limits: SandboxLimits) -> str:
     if ended == "time":
         return f"it took longer than {limits.wall_s:g} s"
     if isinstance(ended, int) and ended < 0:
-        return f"it took more than {limits.cpu_s} s of CPU" if -ended == signal.SIGXCPU else f"signal {-ended} ended it"
+        return (
+            "it took more CPU time than its size may need" if -ended == signal.SIGXCPU else f"signal {-ended} ended it"
+        )
     return f"the parser ended with status {ended}"
 
 
 def _all(limits: SandboxLimits) -> str:
-    return f"{limits.memory_bytes // 2**20} MiB, {limits.cpu_s} s of CPU, {limits.wall_s:g} s"
+    return f"at most {limits.memory_bytes // 2**20} MiB, {limits.cpu_s} s of CPU, {limits.wall_s:g} s"
 
 
-def _environment() -> dict[str, str]:
+def _environment(temporary: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    home = str(Path(seatrial.__file__).resolve().parents[1])
+    library = str(Path(seatrial.__file__).resolve().parents[1])
     # One thread each: threads take address space, and the machine's cores are being measured by others.
-    return {**kept, "PYTHONPATH": home, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {
+        **kept,
+        "HOME": temporary,
+        "TMPDIR": temporary,
+        "PYTHONPATH": library,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,7 @@
-"""The few messages of a SavedModel's protobuf that say its signature, made at run time: no TensorFlow is needed.
+"""The few messages of a SavedModel's protobufs that are looked into, made at run time: no TensorFlow is needed.
 
-Field numbers are those of TensorFlow's saved_model.proto, meta_graph.proto and tensor_shape.proto. Everything else in
+Field numbers are those of TensorFlow's saved_model.proto, meta_graph.proto, graph.proto, function.proto,
+tensor_shape.proto and tensor_bundle.proto. Everything else in
 the file is an unknown field to these messages and is skipped. Maps are read as what they are on the wire: repeated
 entries of a key (1) and a value (2), which also keeps their order. Works with protobuf 4 to 6.
 """
@@ -25,21 +26,36 @@ MESSAGES: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
     "Signature": (("inputs", 1, "TensorEntry", True), ("outputs", 2, "TensorEntry", True)),
     "SignatureEntry": (("key", 1, "string", False), ("value", 2, "Signature", False)),
     "MetaInfo": (("tags", 4, "string", True), ("tensorflow_version", 5, "string", False)),
-    "MetaGraph": (("meta_info", 1, "MetaInfo", False), ("signatures", 5, "SignatureEntry", True)),
+    "Node": (("name", 1, "string", False), ("op", 2, "string", False), ("inputs", 3, "string", True)),
+    "OpDef": (("name", 1, "string", False),),
+    "Function": (("signature", 1, "OpDef", False), ("nodes", 3, "Node", True)),
+    "Library": (("functions", 1, "Function", True),),
+    "Graph": (("nodes", 1, "Node", True), ("library", 2, "Library", False)),
+    "Asset": (("tensor_info", 1, "TensorInfo", False), ("filename", 2, "string", False)),
+    "MetaGraph": (
+        ("meta_info", 1, "MetaInfo", False),
+        ("graph", 2, "Graph", False),
+        ("signatures", 5, "SignatureEntry", True),
+        ("assets", 6, "Asset", True),
+    ),
     "SavedModel": (("schema_version", 1, "int64", False), ("meta_graphs", 2, "MetaGraph", True)),
+    "BundleHeader": (("num_shards", 1, "int32", False),),
+    "BundleEntry": (("shard_id", 3, "int32", False), ("offset", 4, "int64", False), ("size", 5, "int64", False)),
 }
 
 
-def parse_saved_model(data: bytes) -> Any:
-    """The SavedModel message in `data`. Raises google.protobuf.message.DecodeError for bytes that are not one."""
-    message = _saved_model_class()()
+def parse(kind: str, data: bytes) -> Any:
+    """The message of that kind in `data`. Raises google.protobuf.message.DecodeError for bytes that are not one."""
+    from google.protobuf import message_factory
+
+    message = message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{PACKAGE}.{kind}"))()
     message.ParseFromString(data)
     return message
 
 
 @cache
-def _saved_model_class() -> Any:
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+def _pool() -> Any:
+    from google.protobuf import descriptor_pb2, descriptor_pool
 
     file = descriptor_pb2.FileDescriptorProto(name="seatrial/savedmodel.proto", package=PACKAGE, syntax="proto3")
     field = descriptor_pb2.FieldDescriptorProto
@@ -56,4 +72,4 @@ def _saved_model_class() -> Any:
     # A pool of its own: TensorFlow's messages may be in the default one.
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.SavedModel"))
+    return pool

@@ -8,7 +8,9 @@ from typing import Any
 
 from seatrial.errors import UploadRefused
 from seatrial.formats.facts import Finding, FormatFacts, read_start, shown
-from seatrial.formats.saved_model_proto import parse_saved_model
+from seatrial.formats.saved_model_graph import check_graph
+from seatrial.formats.saved_model_proto import parse
+from seatrial.formats.variables_index import read_index
 from seatrial.storage.paths import open_beneath
 from seatrial.tensors import Signature, TensorSpec
 from seatrial.uploads.tree import list_tree
@@ -17,6 +19,8 @@ MAIN = "saved_model.pb"
 DEFAULT_SIGNATURE = "serving_default"
 INIT_OP = "__saved_model_init_op"
 LARGEST_FILE = 2 * 2**30 - 1
+LARGEST_INDEX = 64 * 2**20
+INDEX = "variables/variables.index"
 SHARD = re.compile(r"variables/variables\.data-(\d{5})-of-(\d{5})")
 
 # types.proto of TensorFlow
@@ -52,8 +56,12 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
     signature = Signature(
         _specs(chosen.inputs, main, f"{name}.inputs"), _specs(chosen.outputs, main, f"{name}.outputs")
     )
+    check_graph(folder, model_file, graph, main)
     files = tuple(path for path in list_tree(folder) if path.startswith(f"{model_file}/"))
-    _check_variables({path.removeprefix(f"{model_file}/") for path in files}, model_file)
+    inside = {path.removeprefix(f"{model_file}/") for path in files}
+    _check_variables(inside, model_file)
+    if INDEX in inside:
+        findings += _compare_shards(folder, model_file, inside)
     network = open_network(folder / model_file, main)
     _check_ports(network, signature, main)
     return FormatFacts(signature, files, _runtime(graph, name), findings)
@@ -75,7 +83,7 @@ def _parse(folder: Path, main: str) -> Any:
     with open_beneath(folder, main) as file:
         data = file.read()
     try:
-        return parse_saved_model(data)
+        return parse("SavedModel", data)
     except DecodeError as error:
         raise UploadRefused("is cut off, damaged, or not a SavedModel", file=main) from error
 
@@ -119,15 +127,50 @@ def _spec(name: str, info: Any, main: str) -> TensorSpec:
 def _check_variables(inside: set[str], model_file: str) -> None:
     """A model without variables may have no such folder; one that has shards needs all of them and their index."""
     shards = [match for match in map(SHARD.fullmatch, sorted(inside)) if match]
-    index = "variables/variables.index"
-    if shards and index not in inside:
-        raise UploadRefused("is missing: the variables cannot be found without it", file=f"{model_file}/{index}")
-    if index in inside:
+    if shards and INDEX not in inside:
+        raise UploadRefused("is missing: the variables cannot be found without it", file=f"{model_file}/{INDEX}")
+    if INDEX in inside:
         total = int(shards[0][2]) if shards else 1
         for number in range(min(total, len(shards) + 1)):
             name = f"variables/variables.data-{number:05d}-of-{total:05d}"
             if name not in inside:
                 raise UploadRefused("is missing: the index speaks of it", file=f"{model_file}/{name}")
+
+
+def _compare_shards(folder: Path, model_file: str, inside: set[str]) -> tuple[Finding, ...]:
+    """Every shard of the index must be there with the bytes of its tensors; more of them is worth a word."""
+    path = f"{model_file}/{INDEX}"
+    _, size = read_start(folder, path, 1)
+    if size > LARGEST_INDEX:
+        raise UploadRefused("bytes are too many", file=path, value=size, limit=LARGEST_INDEX)
+    with open_beneath(folder, path) as file:
+        index = read_index(file.read(), path)
+    if index is None:
+        message = "is compressed: its tensors were not compared with the shards"
+        return (Finding(severity="warning", file=path, message=message),)
+    there = sum(SHARD.fullmatch(each) is not None for each in inside)
+    if index.shards != there:
+        reason = "shards are said, others are there"
+        raise UploadRefused(reason, file=path, field="header", value=index.shards, limit=f"{there} shards")
+    return tuple(
+        found
+        for number, needed in index.needed.items()
+        for found in _compare_shard(
+            folder, f"{model_file}/variables/variables.data-{number:05d}-of-{there:05d}", needed
+        )
+    )
+
+
+def _compare_shard(folder: Path, path: str, needed: int) -> tuple[Finding, ...]:
+    with open_beneath(folder, path) as file:
+        size = file.seek(0, 2)
+    if size < needed:
+        reason = "bytes are there: it is cut off"
+        raise UploadRefused(reason, file=path, field="size", value=size, limit=f"{needed} bytes by the index")
+    if size == needed:
+        return ()
+    message, limit = "bytes are there, some of no tensor", f"{needed} bytes by the index"
+    return (Finding(severity="warning", file=path, location="size", value=str(size), limit=limit, message=message),)
 
 
 def _check_ports(network: Any, signature: Signature, main: str) -> None:

@@ -12,11 +12,13 @@ from seatrial.formats import onnx, savedmodel, tensorrt
 from seatrial.formats.facts import FormatFacts
 from seatrial.formats.layers import public_signature
 from seatrial.formats.report import CheckReport
+from seatrial.formats.sandbox import SandboxLimits, narrow
 from seatrial.served_model import Format, ServedModel
 from seatrial.storage.listings import tree_digest
+from seatrial.storage.paths import TEMPLATE_MARKS
 from seatrial.tensors import Signature, TensorSpec
 from seatrial.uploads.manifest import MANIFEST, Manifest, read_manifest
-from seatrial.uploads.samples import each_sample
+from seatrial.uploads.samples import check_sizes, each_sample
 from seatrial.uploads.tree import TreeLimits, check_unchanged, digest_tree, list_tree
 
 INSPECT: dict[Format, Callable[[Path, str], FormatFacts]] = {
@@ -29,9 +31,12 @@ MOST_LAYERS = 1000
 
 
 def check(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str, Any]:
-    """The sandbox's task "check": `{"folder", "max_files", "max_bytes"}` → a CheckReport as JSON."""
-    limits = TreeLimits(arguments["max_files"], arguments["max_bytes"])
-    return check_folder(Path(arguments["folder"]), limits, reading).model_dump(mode="json")
+    """The sandbox's task "check": folder and limits as `check_upload` sends them → a CheckReport as JSON."""
+    folder, limits = Path(arguments["folder"]), TreeLimits(arguments["max_files"], arguments["max_bytes"])
+    reading(".")
+    size = sum(file.size for file in list_tree(folder, limits).values())
+    narrow(size, SandboxLimits(**arguments["sandbox"]))
+    return check_folder(folder, limits, reading).model_dump(mode="json")
 
 
 def own_signature(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str, Any]:
@@ -49,9 +54,10 @@ def check_folder(folder: Path, limits: TreeLimits, reading: Callable[[str], None
     before = list_tree(folder, limits)
     reading(MANIFEST)
     manifest = read_manifest(folder)
-    files = digest_tree(folder, limits)
+    check_sizes({path: file.size for path, file in before.items()}, manifest.samples)
     reading(manifest.model_file)
-    facts = INSPECT[manifest.format](folder, manifest.model_file)
+    facts = INSPECT[manifest.format](folder, manifest.model_file)  # before gigabytes are read for their digests
+    files = digest_tree(folder, limits)
     served = _served(manifest, facts, files)
     if facts.signature is not None:
         reading(manifest.samples[0])
@@ -95,6 +101,7 @@ def _check_layers(file: str, specs: tuple[TensorSpec, ...]) -> None:
     if not 1 <= len(specs) <= MOST_LAYERS:
         raise UploadRefused("layers are there", file=file, value=len(specs), limit=f"1 to {MOST_LAYERS} a side")
     for spec in specs:
-        if not spec.name.isprintable() or not 1 <= len(spec.name) <= LONGEST_NAME:
-            limit = f"1 to {LONGEST_NAME} printable characters"
+        template = any(mark in spec.name for mark in TEMPLATE_MARKS)
+        if template or not spec.name.isprintable() or not 1 <= len(spec.name) <= LONGEST_NAME:
+            limit = f"1 to {LONGEST_NAME} printable characters, no template"
             raise UploadRefused("cannot be a layer name", file=file, field="tensor", value=spec.name, limit=limit)

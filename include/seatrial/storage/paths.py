@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+import unicodedata
 from pathlib import Path
 from typing import BinaryIO
 
 LONGEST_PATH = 512
 DEEPEST_PATH = 16
+TEMPLATE_MARKS = ("{{", "{%", "{#")
+# Devices on Windows, with any ending; and names whose last character it drops.
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[. ]", re.IGNORECASE)
 
 
 def path_flaw(path: str) -> str | None:
     """Why `path` may not name a file below a folder, or None when it may.
 
     Accepted: relative, `/` between segments, no `.` or `..` segment, printable, at most 512 characters and 16 levels.
+    No segment may be taken for an option of a command, a template, a device, or for another name that looks the same.
     """
     segments = path.split("/")
     if not path or path.startswith("/"):
@@ -25,6 +31,14 @@ def path_flaw(path: str) -> str | None:
         return f"is longer than {LONGEST_PATH} characters or deeper than {DEEPEST_PATH} levels"
     if any(segment in ("", ".", "..") for segment in segments):
         return "leaves its folder or has an empty segment"
+    if any(segment.startswith("-") for segment in segments):
+        return "could be taken for an option of a command"
+    if any(mark in path for mark in TEMPLATE_MARKS):
+        return "could be taken for a template"
+    if any(RESERVED.fullmatch(segment) for segment in segments):
+        return "has a segment that is reserved on other systems"
+    if unicodedata.normalize("NFKC", path) != path:
+        return "holds characters that stand for others"
     return None
 
 

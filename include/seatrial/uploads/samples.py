@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from seatrial.errors import BadInput, Refused, UploadRefused
 from seatrial.storage.paths import open_beneath
@@ -34,6 +36,16 @@ def read_samples(folder: Path, manifest: Manifest, signature: Signature) -> tupl
     return tuple(each_sample(folder, manifest.samples, signature))
 
 
+def check_sizes(sizes: Mapping[str, int], names: Iterable[str]) -> None:
+    """Refuse a sample that is absent from an upload's `sizes` or too large, before anything is read."""
+    for name in names:
+        if name not in sizes:
+            raise UploadRefused("is missing: the manifest names it as a sample", file=name)
+        if sizes[name] > LARGEST_FILE:
+            limit = f"{LARGEST_FILE} bytes"
+            raise UploadRefused("bytes are too large for a sample", file=name, value=sizes[name], limit=limit)
+
+
 def each_sample(folder: Path, names: Iterable[str], signature: Signature) -> Iterator[Sample]:
     """The same one by one, for who wants only one of them in memory."""
     total = 0
@@ -51,6 +63,9 @@ def _read_sample(folder: Path, name: str, signature: Signature) -> Sample:
     expected = {layer.removeprefix(EXPECTED): a for layer, a in tensors.items() if layer.startswith(EXPECTED)}
     _check(name, "", signature.inputs, inputs)
     _check(name, EXPECTED, _partial(signature.outputs, expected), expected)
+    for layer, array in tensors.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise UploadRefused("holds a value that is not a number", file=name, field=_printable(layer), value="NaN")
     for layer, array in inputs.items():
         if array.size == 0:
             raise UploadRefused("holds no element", file=name, field=layer, value=list(array.shape), limit="1 or more")

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from seatrial.errors import UploadRefused
@@ -37,16 +38,19 @@ class FileFacts:
 def list_tree(folder: Path, limits: TreeLimits = TreeLimits()) -> dict[str, FileFacts]:
     """The regular files below `folder`, by path relative to it, in order. The marker `_SUCCESS` is left out.
 
-    Raises UploadRefused for symbolic links, FIFOs, devices, sockets, names that are not printable or too long, files
-    that cannot be listed, more files than `limits.files` or more bytes than `limits.bytes`.
+    Raises UploadRefused for symbolic links, FIFOs, devices, sockets, names that `path_flaw` finds fault with or that
+    differ in case only, files that cannot be listed, more files or folders than `limits.files`, or more bytes than
+    `limits.bytes`.
     """
     found: dict[str, FileFacts] = {}
     total = 0
-    for path, status in _walk(folder, ""):
+    for number, (path, status) in enumerate(_walk(folder, "", limits.files), 1):
+        if number > limits.files:
+            raise _too_many(limits.files)
+        if stat.S_ISDIR(status.st_mode):
+            continue
         found[path] = FileFacts(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         total += status.st_size
-        if len(found) > limits.files:
-            raise UploadRefused("has too many files", file=".", limit=f"{limits.files} files")
         if total > limits.bytes:
             raise UploadRefused("the files up to here are too large", file=path, limit=f"{limits.bytes} bytes in all")
     return dict(sorted(found.items()))
@@ -71,11 +75,16 @@ def check_unchanged(folder: Path, before: dict[str, FileFacts], limits: TreeLimi
             raise UploadRefused(CHANGED, file=path, limit="an upload may not change after it was noticed")
 
 
-def _walk(folder: Path, below: str) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(folder: Path, below: str, most: int) -> Iterator[tuple[str, os.stat_result]]:
+    """Files and folders below `folder`, in order, a folder before what is in it."""
     try:
-        entries = sorted(os.scandir(folder / below), key=lambda entry: entry.name)
+        with os.scandir(folder / below) as scan:
+            entries = sorted(islice(scan, most + 2), key=lambda entry: entry.name)  # and the marker
     except OSError as error:
         raise UploadRefused(f"cannot be listed: {error.strerror}", file=below or ".") from error
+    if len(entries) > most + 1:
+        raise _too_many(most)
+    folded: dict[str, str] = {}
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
         if path == MARKER:
@@ -83,17 +92,26 @@ def _walk(folder: Path, below: str) -> Iterator[tuple[str, os.stat_result]]:
         flaw = path_flaw(path)
         if flaw:
             raise UploadRefused(flaw, file=below or ".", field="file name", value=entry.name)
+        other = folded.setdefault(entry.name.casefold(), entry.name)
+        if other != entry.name:
+            reason = "differs from another name in case only"
+            raise UploadRefused(reason, file=path, field="file name", value=entry.name, limit=f"not {other!r}")
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError as error:
             raise UploadRefused(CHANGED, file=path) from error
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(folder, path)
+            yield path, status
+            yield from _walk(folder, path, most)
         elif stat.S_ISREG(status.st_mode):
             yield path, status
         else:
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
             raise UploadRefused(f"is {kind}", file=path, limit="regular files and folders")
+
+
+def _too_many(most: int) -> UploadRefused:
+    return UploadRefused("has too many files", file=".", limit=f"{most} files and folders")
 
 
 _KINDS = {
