@@ -47,12 +47,21 @@ format: .venv-tools/.ready ## format and fix what can be fixed
 .PHONY: test
 test: setup .venv-mlflow/.ready $(EXAMPLES)/.ready $(HDFS_JARS)/.ready test-unit ## everything, real parts included (Airflow, ml-metadata, Triton, MLflow, HDFS)
 	.venv-airflow/bin/python -m pytest $(IN_AIRFLOW) tests/airflow -q
+	.venv-manager/bin/python -m pytest tests/hostile -n 2 -q
 	$(WITH_EXAMPLES) .venv-manager/bin/python -m pytest tests/contract tests/integration tests/e2e $(addprefix --ignore=,$(ALONE)) $(BESIDE) -q
 	$(WITH_EXAMPLES) .venv-manager/bin/python -m pytest $(ALONE) -q
 
 .PHONY: test-unit
 test-unit: .venv-manager/.ready ## the pure halves, in seconds
 	.venv-manager/bin/python -m pytest tests/unit $(BESIDE) -q
+
+.PHONY: test-hostile
+test-hostile: .venv-manager/.ready ## hostile uploads through the static check: cases, peak memory, the slowest (2 min)
+	.venv-manager/bin/python -m pytest tests/hostile -n 2 -q
+
+.PHONY: fuzz
+fuzz: .venv-manager/.ready ## the parsers of an upload with invented and damaged bytes for SECONDS=60
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 .PHONY: test-chaos
 test-chaos: .venv-manager/.ready ## the manager killed at 20 random moments, each replica, the machine rebooted (5 min)
