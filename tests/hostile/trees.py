@@ -148,7 +148,7 @@ CASES = {
     "empty-sample": Case(_empty("samples/a.npz"), "samples/a.npz", ("npz",)),
     "folder-as-manifest": Case(_folder_as_file("model.yaml"), "model.yaml", ("not a regular file",)),
     "folder-as-model": Case(_folder_as_file("model.onnx"), "model.onnx", ("not a regular file",)),
-    "folder-as-sample": Case(_folder_as_file("samples/a.npz"), "samples/a.npz", ("not a regular file",)),
+    "folder-as-sample": Case(_folder_as_file("samples/a.npz"), "samples/a.npz", ("is missing",)),
     "file-that-is-absent": Case(lambda folder: None, ".", ("cannot be listed",)),
     "name-line-break": Case(_named("a\nb"), ".", ("file name", r"a\nb")),
     "name-control": Case(_named("a\x1b[2J"), ".", ("file name", r"\x1b")),
