@@ -100,7 +100,7 @@ bench-client: .venv-manager/.ready ## what a call costs beside the raw gRPC stub
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.client
 
 .PHONY: bench-failover
-bench-failover: .venv-manager/.ready ## servers killed, stopped, slow, added under steady load: failed calls, p99, shares (3 min)
+bench-failover: .venv-manager/.ready ## replicas of a manager killed, stopped, slow, added under load; stage moves to 40 clients (4 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.failover
 
 .PHONY: bench-import

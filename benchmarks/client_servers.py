@@ -1,8 +1,8 @@
-"""What the client's benchmarks run against: real tritonservers, and a small process that says where they are.
+"""What a call's cost is measured against: real tritonservers, and a small process that says where they are.
 
-Each server serves `identity`: y = x, after as many seconds as its file `delay_s` says, one request at a time. The
-discovery process speaks the manager's protocol (ETag, long poll) for a document that it is told on its input; a whole
-manager would measure itself too, and `make bench-rollover` has one.
+Each server serves `identity`: y = x, one request at a time. The discovery process speaks the manager's protocol (ETag,
+long poll) for a document that it is told on its input; a whole manager would measure itself too, and
+`make bench-failover` has one.
 """
 
 from __future__ import annotations
@@ -40,22 +40,13 @@ instance_group [{ kind: KIND_CPU count: 1 }]
 """
 
 _PROGRAM = """
-import time
-from pathlib import Path
-
 import triton_python_backend_utils as pb
 
 
 class TritonPythonModel:
-    def initialize(self, args):
-        self._file = Path(args["model_repository"]) / "delay_s"
-
     def execute(self, requests):
         answers = []
         for request in requests:
-            delay_s = float(self._file.read_text())
-            if delay_s:
-                time.sleep(delay_s)
             x = pb.get_input_tensor_by_name(request, "x")
             answers.append(pb.InferenceResponse([pb.Tensor("y", x.as_numpy())]))
         return answers
@@ -65,22 +56,9 @@ class TritonPythonModel:
 class Replica:
     """A tritonserver that was started. It is a process group of its own: its python process dies with it."""
 
-    def __init__(self, name: str, ports: Ports, repository: Path, process: subprocess.Popen[bytes]) -> None:
-        self.name, self._ports, self._repository, self._process = name, ports, repository, process
+    def __init__(self, name: str, ports: Ports, process: subprocess.Popen[bytes]) -> None:
+        self.name, self._ports, self._process = name, ports, process
         self.address = f"127.0.0.1:{ports.grpc}"
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def slow(self, delay_s: float) -> None:
-        """Each request takes this long from now on."""
-        fresh = self._repository / MODEL / "delay_s.new"
-        fresh.write_text(str(delay_s))
-        fresh.replace(self._repository / MODEL / "delay_s")
-
-    def signal(self, number: int) -> None:
-        os.killpg(self.pid, number)
 
     def wait_ready(self) -> None:
         url = f"http://127.0.0.1:{self._ports.http}/v2/models/{MODEL}/ready"
@@ -88,7 +66,7 @@ class Replica:
 
     def end(self) -> None:
         with suppress(ProcessLookupError):
-            self.signal(signal.SIGKILL)
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         remove_shared_memory(self.name)
 
@@ -101,28 +79,25 @@ class Replica:
 
 
 @contextmanager
-def replicas(count: int, delay_s: float = 0.0, *, port: int, cores: set[int] | None = None) -> Iterator[list[Replica]]:
+def replicas(count: int, *, port: int, cores: set[int] | None = None) -> Iterator[list[Replica]]:
     """That many servers, ready; on these cores, if any are named. All are gone at the end, whatever became of them."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seatrial-bench-")))
         triton = TritonInstallation.find(None, home / "triton")
         started = []
         for index in range(count):
-            started.append(_start(triton, home, f"bench-{os.getpid()}-{index}", port + 3 * index, delay_s, cores))
+            started.append(_start(triton, home, f"bench-{os.getpid()}-{index}", port + 3 * index, cores))
             stack.callback(started[-1].end)
         for replica in started:
             replica.wait_ready()
         yield started
 
 
-def _start(
-    triton: TritonInstallation, home: Path, name: str, port: int, delay_s: float, cores: set[int] | None
-) -> Replica:
+def _start(triton: TritonInstallation, home: Path, name: str, port: int, cores: set[int] | None) -> Replica:
     ports, repository = Ports(http=port, grpc=port + 1, metrics=port + 2), home / name
     (repository / MODEL / "1").mkdir(parents=True)
     (repository / MODEL / "config.pbtxt").write_text(_CONFIG)
     (repository / MODEL / "1" / "model.py").write_text(_PROGRAM)
-    (repository / MODEL / "delay_s").write_text(str(delay_s))
     command = triton.command(repository, MODEL, ports, name)
     if cores:
         command = ["taskset", "-c", ",".join(map(str, sorted(cores))), *command]
@@ -135,7 +110,7 @@ def _start(
             stderr=log,
             start_new_session=True,
         )
-    return Replica(name, ports, repository, process)
+    return Replica(name, ports, process)
 
 
 class Discovery:
@@ -149,10 +124,6 @@ class Discovery:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(_document([server.address for server in servers])) + "\n")
         self._process.stdin.flush()
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 @contextmanager

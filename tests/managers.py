@@ -31,11 +31,14 @@ PROGRAM = ("-m", "seatrial.manager")
 
 @contextmanager
 def managers(
-    *environs: dict[str, str], port: int = MANAGER, program: tuple[str, ...] = PROGRAM
+    *environs: dict[str, str],
+    port: int = MANAGER,
+    program: tuple[str, ...] = PROGRAM,
+    python: str | Path = sys.executable,
 ) -> Iterator[list[ManagerAPI]]:
     """Managers that are started at the same moment; inside, each answers. Their logs are `manager.log` in each home."""
     with ExitStack() as stack:
-        processes = [stack.enter_context(_process(environ, port, program)) for environ in environs]
+        processes = [stack.enter_context(_process(environ, port, [str(python), *program])) for environ in environs]
         apis = []
         for environ, process in zip(environs, processes, strict=True):
             wait_until(lambda e=environ, p=process: _answers(e, p), Deadline.after(60), "the manager answers")
@@ -45,12 +48,11 @@ def managers(
 
 
 @contextmanager
-def _process(environ: dict[str, str], port: int, program: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
+def _process(environ: dict[str, str], port: int, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     home = Path(environ["SEATRIAL_HOME"])
     home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, *program, "--port", str(port)]
     with (home / "manager.log").open("ab") as log:
-        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+        process = subprocess.Popen([*command, "--port", str(port)], env=environ, stdout=log, stderr=log)
     try:
         yield process
     finally:

@@ -1,7 +1,8 @@
 """The real ONNX Runtime, except that a model can misbehave: for tests of what a server does with such a model.
 
 `tests/misbehaving.py` makes a server that imports this one. A model whose metadata has an entry
-`misbehave` does as it says, see the functions below; every other one is run by the real package and nothing else.
+`misbehave` does as it says, see the functions below; one with `takes_s` takes so many seconds for each request, or as
+many as the file `takes_s` in the replica's folder says. Every other one is run by the real package and nothing else.
 The models that Seatrial accepts cannot do any of this, but the library that runs them could.
 """
 
@@ -35,7 +36,9 @@ class InferenceSession(_real.InferenceSession):  # type: ignore[misc, name-defin
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._file, self._runs = Path(str(arguments[0])), 0
-        self._what, _, at = str(self.get_modelmeta().custom_metadata_map.get("misbehave", "")).partition("@")
+        asked = self.get_modelmeta().custom_metadata_map
+        self._what, _, at = str(asked.get("misbehave", "")).partition("@")
+        self._takes_s = str(asked.get("takes_s", ""))
         self._at = int(at or 0)
         self._misbehave()
 
@@ -54,9 +57,18 @@ class InferenceSession(_real.InferenceSession):  # type: ignore[misc, name-defin
     def _began(self) -> None:
         self._runs += 1
         self._misbehave()
+        if self._takes_s:
+            time.sleep(float(self._told("takes_s") or self._takes_s))
+
+    def _told(self, name: str) -> str | None:
+        """What a file in the replica's folder says; None without it."""
+        try:
+            return (self._file.parents[4] / name).read_text()
+        except FileNotFoundError:
+            return None
 
     def _misbehave(self) -> None:
-        told = self._runs and self._what.endswith("!") and (self._file.parents[4] / "now").exists()
+        told = self._runs and self._what.endswith("!") and self._told("now") is not None
         if told or (self._runs == self._at and self._what in WAYS):
             WAYS[self._what.rstrip("!")](self._file)
 
