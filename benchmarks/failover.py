@@ -3,7 +3,7 @@
 60 s at 60 % of what three replicas carry: one is killed (-9) and the manager starts another; one is stopped (SIGSTOP)
 and the manager replaces it once it has been silent for 30 s; one is added; one becomes ten times slower and is well
 again; at last the manager is killed. Latency counts from the intended send moment. First with the asyncio client, then
-with the threaded one. The last line is one JSON object.
+with the threaded one. Then how soon clients follow a stage move (`client_moves.py`). The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import client_moves
 from benchmarks.failover_load import LOADS, Begin, Call, capacity_per_s
 from benchmarks.failover_platform import Platform, platform
 
@@ -140,7 +141,9 @@ def main() -> None:
     for name in parser.parse_args().client or list(LOADS):
         found[name] = run(name)
         print(json.dumps(found[name], indent=4), flush=True)
-    print(json.dumps({**found, "ok": all(map(good, found.values()))}))
+    moves = client_moves.measure()
+    ok = all(map(good, found.values())) and client_moves.good(moves)
+    print(json.dumps({**found, "moves": moves, "ok": ok}))
 
 
 if __name__ == "__main__":
