@@ -103,6 +103,10 @@ bench-client: .venv-manager/.ready ## what a call costs beside the raw gRPC stub
 bench-failover: .venv-manager/.ready ## replicas of a manager killed, stopped, slow, added under load; stage moves to 40 clients (4 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.failover
 
+.PHONY: bench-capture
+bench-capture: .venv-manager/.ready ## what a call costs while nothing, a hundredth, or every call is captured (2 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.client_capture
+
 .PHONY: bench-import
 bench-import: .venv-manager/.ready ## seconds of `import seatrial` and of its client (1 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.client_import

@@ -1,5 +1,5 @@
 """`python -m benchmarks.client_discovery` prints its URL and answers GET /v1/discovery as the manager does; each line
-on its input is the document from then on."""
+on its input is the document from then on. Captures are taken and forgotten."""
 
 from __future__ import annotations
 
@@ -69,6 +69,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *_: object) -> None:
         pass

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ SIGNATURE = {
     "inputs": [{"name": "x", "dtype": "FP32", "shape": [-1]}],
     "outputs": [{"name": "y", "dtype": "FP32", "shape": [-1]}],
 }
+NO_CAPTURE = {"share": 0, "per_minute": 0}
 
 _CONFIG = """
 name: "identity"
@@ -119,10 +120,11 @@ class Discovery:
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self._process, self.url = process, url
 
-    def tell(self, *servers: Replica) -> None:
+    def tell(self, *servers: Replica, capture: Mapping[str, float] = NO_CAPTURE) -> None:
         """From now on these serve version 1 in Production, all of one weight."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(_document([server.address for server in servers])) + "\n")
+        document = _document([server.address for server in servers], capture)
+        self._process.stdin.write(json.dumps(document) + "\n")
         self._process.stdin.flush()
 
 
@@ -139,8 +141,8 @@ def discovery(*servers: Replica) -> Iterator[Discovery]:
             process.kill()
 
 
-def _document(addresses: list[str]) -> dict[str, Any]:
+def _document(addresses: list[str], capture: Mapping[str, float]) -> dict[str, Any]:
     endpoints = [{"address": address, "weight": 1.0} for address in addresses]
     versions = {"1": {"model_id": 1, "signature": SIGNATURE, "endpoints": endpoints}}
     where = {"production": 1, "staging": None, "versions": versions}
-    return {"models": {MODEL: {"capture": {"share": 0, "per_minute": 0}, "environments": {"local": where}}}}
+    return {"models": {MODEL: {"capture": dict(capture), "environments": {"local": where}}}}
