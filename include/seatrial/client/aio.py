@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from seatrial.client import batches
 from seatrial.client.aio_driver import AsyncDriver
 from seatrial.client.aio_transport import AioTransport, AsyncTransport
+from seatrial.client.inputs import joined
 from seatrial.client.news import News
 from seatrial.client.observers import Observer
 from seatrial.client.parts import Parts
@@ -71,7 +72,7 @@ class AsyncInferenceClient:
         **named: ArrayLike,
     ) -> InferResult:
         """See InferenceClient.infer."""
-        given = {**layers, **named} if layers else named
+        given = named if layers is None else joined(layers, named)
         target = Target(model, version, stage, environment)
         return await self._driver.drive(self._calls.call(target, given, timeout_s))
 
@@ -89,7 +90,7 @@ class AsyncInferenceClient:
         **named: ArrayLike,
     ) -> dict[str, Any]:
         """See InferenceClient.infer_batch."""
-        given = {**layers, **named} if layers else named
+        given = named if layers is None else joined(layers, named)
         target = Target(model, version, stage, environment)
         batch = await self._driver.drive(self._calls.batch(target, given, rows, timeout_s))
         answers = [self._driver.drive(self._calls.piece(batch, piece)) for piece in batch.pieces]

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from seatrial.client import batches
 from seatrial.client.driver import Driver
+from seatrial.client.inputs import joined
 from seatrial.client.news import News
 from seatrial.client.observers import Observer
 from seatrial.client.parts import Parts
@@ -81,7 +82,7 @@ class InferenceClient:
         sent; NoSuchModel, NoSuchVersion, NotDeployed; Overloaded, DeadlineExceeded, ServerFailed; ManagerUnavailable
         when no manager was heard within `timeout_s` and there is no cache. Each says what was tried where.
         """
-        given = {**layers, **named} if layers else named
+        given = named if layers is None else joined(layers, named)
         target = Target(model, version, stage, environment)
         return self._driver.drive(self._calls.call(target, given, timeout_s))
 
@@ -102,7 +103,7 @@ class InferenceClient:
         for each server), sent side by side, joined in order. One deadline; one version answers all of it; the first
         request that fails fails the batch. Raises as `infer`.
         """
-        given = {**layers, **named} if layers else named
+        given = named if layers is None else joined(layers, named)
         target = Target(model, version, stage, environment)
         batch = self._driver.drive(self._calls.batch(target, given, rows, timeout_s))
 

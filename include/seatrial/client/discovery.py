@@ -82,7 +82,8 @@ class Discovery:
         except SeatrialError as error:
             pause = following.failed(error)
             if following.first_failure and not self._stop.is_set():
-                log.warning("discovery: %s; the last endpoints known are used", error)
+                until = "no model is known" if following.news.routes is None else "the endpoints known last are used"
+                log.warning("discovery: %s; until it answers, %s", error, until)
             return pause
         return following.nothing_new(time.monotonic() - began) if found is None else following.heard(*found)
 

@@ -53,6 +53,12 @@ MEANINGS: dict[str, Meaning] = {
     "UNAUTHENTICATED": Meaning(Forbidden, Outcome.FAILED),
 }
 
+_PLAINER = {
+    "deadline exceeded": "no answer within what was left of timeout_s: the model takes longer, or more is asked of it "
+    "than its servers can do",
+}
+"""For gRPC's own words that say nothing."""
+
 _BY_TEXT: tuple[tuple[str, str, Meaning], ...] = (
     # Triton says UNAVAILABLE for a full queue too, and for a request that waited there too long; only its text tells
     # that from a server that is gone.
@@ -72,6 +78,7 @@ def meaning(code: str, details: str | None) -> Meaning:
 def translate(code: str, details: str | None, address: str) -> SeatrialError:
     """The error for a gRPC status, with fields `address` and `grpc_code`. OK is never passed here."""
     text = " ".join((details or "no details given").split())
+    text = _PLAINER.get(text.lower(), text)
     return meaning(code, details).error(f"{address}: {text}", address=address, grpc_code=code)
 
 

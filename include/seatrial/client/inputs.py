@@ -12,8 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seatrial.client.wire import ARRAYS, BF16, rounded
-from seatrial.errors import BadInput
+from seatrial.errors import BadInput, Refused
 from seatrial.tensors import Array, Signature, TensorSpec, check_tensors
+
+
+def joined(layers: Mapping[str, ArrayLike], named: Mapping[str, ArrayLike]) -> Mapping[str, ArrayLike]:
+    """A call's layers, given as a dict and by keywords. Raises Refused for an array that was given without a name."""
+    if not isinstance(layers, Mapping):
+        raise Refused(
+            f"layers go in by name, as keywords (audio=array) or as a dict ({{'audio': array}}); "
+            f"got {type(layers).__name__} without a name",
+            field="layers",
+        )
+    return {**layers, **named}
 
 
 def fit(signature: Signature, layers: Mapping[str, ArrayLike]) -> dict[str, Array]:

@@ -14,6 +14,11 @@ WAIT_S = 25.0
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between questions while the manager is away
 QUICK_S = 0.5  # before the next question to something that answers "nothing new" without having waited for it
 
+_UNHEARD = (
+    "where models run is not known without it: is the manager's address (SEATRIAL_MANAGER_URL) right, does it run? "
+    "A cache_file would keep what was heard last"
+)
+
 Document = dict[str, Any]
 
 
@@ -31,8 +36,11 @@ class News:
         return self.problem is not None and not isinstance(self.problem, TryAgain)
 
     def error(self) -> SeatrialError:
-        """Why there are no routes."""
-        return self.problem or ManagerUnavailable("the Inference Manager was not heard yet")
+        """Why there are no routes, and what to do."""
+        problem = self.problem or ManagerUnavailable("the Inference Manager was not heard yet")
+        if not isinstance(problem, ManagerUnavailable):
+            return problem
+        return ManagerUnavailable(f"{problem.message}; {_UNHEARD}", **problem.fields)
 
 
 class Following:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,6 +51,9 @@ class Route:
 
 STAGES = ("production", "staging")
 """Those that a server answers for."""
+
+LISTED = 20
+"""Names in a message at most: a registry has thousands."""
 
 
 class Target(NamedTuple):
@@ -110,18 +113,21 @@ class Routes:
         if isinstance(model, int):
             return self._by_id(model, environment)
         if model not in self._models:
-            known = ", ".join(sorted(self._models)) or "none"
-            raise NoSuchModel(f"no model {model!r}; registered: {known}", model=model)
+            raise NoSuchModel(f"no model {model!r}; registered: {_listed(self._models)}", model=model)
         where = self._models[model]["environments"].get(environment)
         if where is None:
-            known = ", ".join(sorted(self._models[model]["environments"])) or "none"
+            known = _listed(self._models[model]["environments"])
             raise NotDeployed(f"{model!r} runs nowhere in environment {environment!r}; it knows {known}", model=model)
         stage = target.stage.lower()
         staged = where[stage] if stage in STAGES else None
         wanted = staged if target.version is None else target.version
         if wanted is None:
+            holders = ", ".join(f"{name.capitalize()} has {where[name] or 'none'}" for name in STAGES)
             raise NotDeployed(
-                f"{model!r} has no version in {target.stage} in {environment!r}", model=model, stage=target.stage
+                f"{model!r} has no version in {target.stage} in {environment!r}: {holders}; "
+                f"versions that run: {_running(where)}",
+                model=model,
+                stage=target.stage,
             )
         return self._route(model, wanted, where, environment)
 
@@ -136,9 +142,8 @@ class Routes:
     def _route(self, model: str, version: int, where: Mapping[str, Any], environment: str) -> Route:
         found = where["versions"].get(str(version))
         if found is None or not found["endpoints"]:
-            running = ", ".join(n for n, v in where["versions"].items() if v["endpoints"]) or "none"
             raise NotDeployed(
-                f"no server answers for {model}@{version} in {environment!r}; versions that run: {running}",
+                f"no server answers for {model}@{version} in {environment!r}; versions that run: {_running(where)}",
                 model=model,
                 version=version,
             )
@@ -151,6 +156,16 @@ class Routes:
             _capture_rule(self._models[model]["capture"]),
             production=where["production"] == version,
         )
+
+
+def _running(where: Mapping[str, Any]) -> str:
+    return ", ".join(number for number, version in where["versions"].items() if version["endpoints"]) or "none"
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = sorted(names)
+    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+    return (", ".join(found[:LISTED]) or "none") + more
 
 
 @contextmanager

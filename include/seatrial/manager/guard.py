@@ -61,7 +61,8 @@ class Guard:
                     retry_after_s=round(wait_s),
                 )
             raise Forbidden(
-                "the bearer token is not this manager's, or is revoked"
+                "the bearer token is not this manager's, or is revoked: SEATRIAL_TOKEN needs one that"
+                " `seatrial tokens create NAME --role client` gives"
                 if given
                 else "no bearer token: set SEATRIAL_TOKEN, or SEATRIAL_HOME to the manager's folder"
             )

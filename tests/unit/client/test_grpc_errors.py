@@ -24,3 +24,8 @@ def test_a_full_queue_is_overload_not_absence() -> None:
     error = translate("UNAVAILABLE", "request exceeds maximum queue size", "a:1")
     assert isinstance(error, Overloaded)
     assert not may_go_elsewhere(error)
+
+
+def test_a_deadline_says_what_may_be_wrong_and_where() -> None:
+    said = translate("DEADLINE_EXCEEDED", "Deadline Exceeded", "a:1").message
+    assert said.startswith("a:1: no answer within what was left of timeout_s")

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
-from seatrial.client.inputs import as_arrays
-from seatrial.errors import BadInput
+from seatrial.client.inputs import as_arrays, joined
+from seatrial.errors import BadInput, Refused
 from seatrial.tensors import DTYPES, Array, Signature, TensorSpec
 
 
@@ -58,3 +58,9 @@ def test_what_a_layer_cannot_hold_is_bad_input_naming_the_layer(dtype: str, valu
 
 def test_an_array_keeps_its_dtype() -> None:
     assert _given("FP32", np.zeros(2, np.float64)).dtype == np.float64
+
+
+def test_an_array_without_a_name_is_refused_with_what_to_write_instead() -> None:
+    with pytest.raises(Refused, match=r"as keywords \(audio=array\) or as a dict .* got ndarray"):
+        joined(np.ones(4), {})  # type: ignore[arg-type]
+    assert joined({"x": 1}, {"y": 2}) == {"x": 1, "y": 2}

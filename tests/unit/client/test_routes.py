@@ -48,6 +48,7 @@ def test_a_route_is_found_by_name_stage_version_and_id(
         ("pitch", 4, "Production", "local", NotDeployed, "versions that run: 2, 3"),
         ("pitch", 0, "Production", "local", NotDeployed, "no server answers for pitch@0"),
         ("pitch", None, "Archived", "local", NotDeployed, "no version in Archived"),
+        ("pitch", None, "Stagign", "local", NotDeployed, "Production has 2, Staging has 3"),
         ("pitch", None, "Production", "moon", NotDeployed, "it knows local"),
         (99, None, "Production", "local", NoSuchVersion, "model id 99"),
     ],
@@ -57,6 +58,13 @@ def test_what_is_missing_is_named_with_what_exists(
 ) -> None:
     with pytest.raises(error, match=said):
         ROUTES.find(Target(model, version, stage, environment))
+
+
+def test_of_thousands_of_models_a_message_names_some() -> None:
+    routes = Routes({"models": {f"model-{number:04d}": {} for number in range(3000)}})
+    with pytest.raises(NoSuchModel, match="model-0019 and 2980 more") as raised:
+        routes.find(Target("pitsh"))
+    assert len(raised.value.message) < 400
 
 
 def test_what_a_manager_does_not_say_of_captures_has_its_default() -> None:
