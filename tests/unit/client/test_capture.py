@@ -66,4 +66,4 @@ def test_nothing_is_taken_after_it_was_closed() -> None:
     capture.offer(route(per_minute=10), PAYLOAD)
     capture.close()
     capture.offer(route(per_minute=10), PAYLOAD)
-    assert (taker.taken, capture.counts.sent, capture.counts.dropped) == (1, 1, 0)
+    assert (taker.taken, capture.counts.sent, capture.counts.dropped, capture.queued) == (1, 1, 0, 0)
