@@ -13,6 +13,7 @@ from seatrial.manager.answers import Answers
 from seatrial.manager.audit import Audit
 from seatrial.manager.composition import InferenceManager
 from seatrial.manager.guard import JSON_LIMIT, Guard, GuardedRoute
+from seatrial.manager.long_polls import LongPolls
 from seatrial.manager.openapi import document
 from seatrial.manager.problems import HANDLERS, PROBLEM, Problem
 from seatrial.manager.relay import AT_ONCE
@@ -48,7 +49,7 @@ error is a problem document (RFC 9457).
 `{OPEN_INFERENCE}` is the Open Inference Protocol, for trying a model out with curl or any of its clients: requests pass
 through the manager, {AT_ONCE} at once. Services use the Inference Client, which asks the Inference Servers directly."""
 PARTS = (
-    discovery,  # first, as routes are looked through in this order: a thousand clients may ask at once
+    discovery,
     health,
     listings,
     garbage,
@@ -104,6 +105,7 @@ def build_app(manager: InferenceManager, tokens: Tokens | None) -> FastAPI:
         if not all(isinstance(route, GuardedRoute) for route in part.router.routes):
             raise TypeError(f"{part.__name__} needs APIRouter(route_class=GuardedRoute): it would be open to everyone")
         app.include_router(part.router, prefix="" if part in OWN_PREFIX else PREFIX, responses=responses)
+    app.add_middleware(LongPolls, manager.editions, guard)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)

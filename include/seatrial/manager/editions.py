@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import Response
 from fastapi.concurrency import run_in_threadpool
 
 from seatrial.manager.news import News
@@ -24,6 +26,13 @@ class Edition:
     revision: int
     body: bytes
     etag: str
+
+    def answer(self, known: str | None) -> Response:
+        """To who knows the edition with the tag `known`: 304 when that is this one."""
+        headers = {"ETag": self.etag}
+        if self.etag == known:
+            return Response(status_code=304, headers=headers)
+        return Response(self.body, media_type="application/json", headers=headers)
 
 
 class Editions:
@@ -44,6 +53,15 @@ class Editions:
                 if found is None:
                     found = self._newest = await self._print()
         return found
+
+    async def other_than(self, etag: str | None, wait_s: float) -> Edition:
+        """The newest edition, once its tag is another than `etag`; when `wait_s` is over, the newest as it is."""
+        until = time.monotonic() + wait_s
+        while True:
+            found = await self.newest()
+            left = until - time.monotonic()
+            if found.etag != etag or left <= 0 or not await self._news.wait_past(found.revision, left):
+                return found
 
     def _known(self, revision: int) -> Edition | None:
         found = self._newest

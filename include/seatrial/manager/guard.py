@@ -46,12 +46,17 @@ class Guard:
     metrics: Metrics
     failures: FailedAttempts = field(default_factory=FailedAttempts)
 
-    def caller(self, request: Request, role: Role) -> Token:
-        """The valid token of the request. Raises Forbidden, NotAllowed, or TooManyFailures in place of Forbidden."""
+    def token(self, authorization: str) -> Token | None:
+        """The valid token that the header gives; None without one."""
         if self.tokens is None:
             return ANYONE
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        found = self.tokens.find(given.strip()) if scheme.lower() == "bearer" and given else None
+        scheme, _, given = authorization.partition(" ")
+        return self.tokens.find(given.strip()) if scheme.lower() == "bearer" and given else None
+
+    def caller(self, request: Request, role: Role) -> Token:
+        """The valid token of the request. Raises Forbidden, NotAllowed, or TooManyFailures in place of Forbidden."""
+        authorization = request.headers.get("authorization", "")
+        found = self.token(authorization)
         if found is None:
             address = request.client.host if request.client else ""
             wait_s = self.failures.failed(address)
@@ -63,7 +68,7 @@ class Guard:
             raise Forbidden(
                 "the bearer token is not this manager's, or is revoked: SEATRIAL_TOKEN needs one that"
                 " `seatrial tokens create NAME --role client` gives"
-                if given
+                if authorization.partition(" ")[2]
                 else "no bearer token: set SEATRIAL_TOKEN, or SEATRIAL_HOME to the manager's folder"
             )
         if not found.may(role):

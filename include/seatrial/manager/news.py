@@ -37,7 +37,8 @@ class News:
                 return not self.closed
             self._waiting.add(event)
         try:
-            await asyncio.wait_for(event.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # wait_for would make a task of it, for each of a thousand
+                await event.wait()
         except TimeoutError:
             return False
         finally:

@@ -63,7 +63,8 @@ class Problem(BaseModel):
     detail: str = Field(description="One line for a person.")
 
 
-def _problem(request: Request, error: Exception) -> JSONResponse:
+def problem(request: Request, error: Exception) -> JSONResponse:
+    """The answer to who met an error of our tree, which is logged."""
     assert isinstance(error, SeatrialError)
     level = logging.WARNING if error.status >= 500 else logging.INFO
     log.log(level, "%s %s: %s", request.method, request.url.path, error)
@@ -128,7 +129,7 @@ def _for(request: Request, document: dict[str, Any]) -> dict[str, Any]:
 
 
 HANDLERS: dict[type[Exception], Callable[[Request, Exception], JSONResponse]] = {
-    SeatrialError: _problem,
+    SeatrialError: problem,
     RequestValidationError: _invalid,
     HTTPException: _http,
     Exception: _unexpected,

@@ -67,3 +67,40 @@ def test_a_document_that_could_not_be_made_is_tried_again_by_the_next_who_asks(l
     with pytest.raises(OSError, match="away"):
         loop.run(maker.asked(1))
     assert loop.run(maker.asked(1))[0].body == b'{"models":{}}'
+
+
+def test_who_knows_the_newest_edition_is_told_the_next_one_and_no_equal_one(loop: asyncio.Runner) -> None:
+    maker = Maker({"models": {}}, {"models": {}}, {"models": {"pitch": {}}})
+
+    async def news_until_told() -> Edition:
+        known = await maker.editions.newest()
+        told = asyncio.ensure_future(maker.editions.other_than(known.etag, wait_s=60))
+        while not told.done():
+            if maker.news.waiting:
+                maker.news.changed()
+            await asyncio.sleep(0)
+        return told.result()
+
+    assert loop.run(news_until_told()).body == b'{"models":{"pitch":{}}}'
+    assert maker.made == 3
+
+
+def test_who_waits_without_news_is_told_the_edition_that_it_knows(loop: asyncio.Runner) -> None:
+    maker = Maker({"models": {}})
+    known = loop.run(maker.editions.newest())
+    assert loop.run(maker.editions.other_than(known.etag, wait_s=0.01)) is known
+    assert maker.news.waiting == 0
+
+
+def test_nobody_waits_for_a_manager_that_is_about_to_stop(loop: asyncio.Runner) -> None:
+    maker = Maker({"models": {}})
+    known = loop.run(maker.editions.newest())
+
+    async def closed_while_it_waits() -> Edition:
+        told = asyncio.ensure_future(maker.editions.other_than(known.etag, wait_s=60))
+        while not maker.news.waiting:
+            await asyncio.sleep(0)
+        maker.news.close()
+        return await told
+
+    assert loop.run(closed_while_it_waits()) is known

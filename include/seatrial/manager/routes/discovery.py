@@ -1,8 +1,9 @@
-"""GET /v1/discovery: where every model runs; waits for news when the caller knows the present answer already."""
+"""GET /v1/discovery: where every model runs; waits for news when the caller knows the present answer already.
+
+The plain question is answered before it comes here, by `manager/long_polls.py`, in the same words."""
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -61,11 +62,5 @@ async def discover(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The document with its ETag; 304 when `wait_s` passed and nothing is new."""
-    until = time.monotonic() + wait_s
-    while True:
-        newest = await manager.editions.newest()
-        if newest.etag != if_none_match:
-            return Response(newest.body, media_type="application/json", headers={"ETag": newest.etag})
-        left = until - time.monotonic()
-        if left <= 0 or not await manager.news.wait_past(newest.revision, left):
-            return Response(status_code=304, headers={"ETag": newest.etag})
+    newest = await manager.editions.other_than(if_none_match, wait_s)
+    return newest.answer(if_none_match)
