@@ -122,6 +122,7 @@ def end(process: ProcessId | None, folder: Path, grace_s: float, cgroups: Iterab
         raise ServerFailed(
             f"processes {left} of {folder.name} do not end, {KILL_LIMIT_S:.0f} s after a kill"
         ) from error
+    _collect(process)
 
 
 def core_sets(folder: Path) -> set[tuple[int, ...]]:
@@ -131,6 +132,14 @@ def core_sets(folder: Path) -> set[tuple[int, ...]]:
         with suppress(OSError):
             found.add(tuple(sorted(os.sched_getaffinity(process.pid))))
     return found
+
+
+def _collect(ended: ProcessId | None) -> None:
+    """Ask for the status of every child, so that none stays a zombie whose record nobody had, and forget `ended`."""
+    for child in list(_children.values()):
+        child.poll()
+    if ended is not None:
+        _children.pop(ended, None)
 
 
 def _terminate(process: ProcessId) -> None:
