@@ -65,7 +65,7 @@ fuzz: .venv-manager/.ready ## the parsers of an upload with invented and damaged
 
 .PHONY: test-chaos
 test-chaos: .venv-manager/.ready ## the manager killed at 20 random moments, each replica, the machine rebooted (5 min)
-	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m tests.chaos --kills 20 $(if $(SEED),--seed $(SEED))
+	@PYTHONPATH="$(CURDIR)" exec .venv-manager/bin/python -m tests.chaos --kills 20 $(if $(SEED),--seed $(SEED))
 
 .PHONY: test-hdfs
 test-hdfs: .venv-manager/.ready $(HDFS_JARS)/.ready ## the storage contract and the artifact store, on folders and on a real HDFS

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random, SystemRandom
+from types import FrameType
 from typing import Any
 
 from seatrial.serving.processes import members
@@ -26,20 +28,35 @@ from tests.chaos.caller import Calls, calling
 from tests.chaos.machine import Machine
 from tests.chaos.story import SCALES, Story, killed_during, timed
 
+ENDED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.chaos")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
     arguments = parser.parse_args()
+    for number in ENDED_BY:
+        signal.signal(number, _end)
     home = Path(tempfile.mkdtemp(prefix="seatrial-chaos-"))
-    summary = chaos(home, arguments.kills, arguments.seed)
+    try:
+        summary = chaos(home, arguments.kills, arguments.seed)
+    except SystemExit:
+        shutil.rmtree(home)
+        raise
     if summary["ok"]:
         shutil.rmtree(home)
     else:
         say(f"kept for a look: {home}")
     print(json.dumps(summary))
     sys.exit(not summary["ok"])
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """Leave, and clear up on the way out what was started: no second signal disturbs that."""
+    for each in ENDED_BY:
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 def say(line: str) -> None:
@@ -49,9 +66,9 @@ def say(line: str) -> None:
 def chaos(home: Path, kills: int, seed: int) -> dict[str, Any]:
     say(f"seed {seed}, {kills} kills of the manager, state in {home}")
     started, random, machine = time.monotonic(), Random(seed), Machine(home, f"chaos{os.getpid()}")
-    machine.start_manager()
     summary: dict[str, Any] = {"seed": seed}
     try:
+        machine.start_manager()
         story = Story(machine, say)
         story.begin()
         settings = machine.settings
@@ -141,11 +158,13 @@ def _kill_replicas(machine: Machine) -> dict[str, Any]:
 def _reboot(machine: Machine, calls: Calls) -> float:
     with calls.outage():
         stranger = machine.reboot()
-        machine.start_manager()
-        settled_s = machine.settled("after the reboot")
-    assert stranger.is_running(), "a stranger with the pid of a server of another boot was touched"
-    stranger.kill()
-    stranger.wait()
+        try:
+            machine.start_manager()
+            settled_s = machine.settled("after the reboot")
+            assert stranger.is_running(), "a stranger with the pid of a server of another boot was touched"
+        finally:
+            stranger.kill()
+            stranger.wait()
     say(f"  rebooted, all as wanted {settled_s:.1f} s later")
     return round(settled_s, 1)
 

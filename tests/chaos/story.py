@@ -129,7 +129,7 @@ def killed_during(machine: Machine, act: Callable[[], None], after_s: float, ran
         except SeatrialError as error:
             failure.append(error)
 
-    acting = threading.Thread(target=run)
+    acting = threading.Thread(target=run, daemon=True)  # who is ended by a signal does not wait for it
     acting.start()
     acting.join(after_s)
     under_way = acting.is_alive()

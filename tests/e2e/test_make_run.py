@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from seatrial.waiting import Deadline, wait_until
+from tests.processes import all_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,33 +31,20 @@ def test_a_signal_to_make_leaves_no_process_alive(tmp_path: Path, number: signal
         )
     try:
         wait_until(lambda: _has(home, "tritonserver"), Deadline.after(200), "a trial server runs", longest_s=0.2)
-        started = _all_of(home) + psutil.Process(make.pid).children(recursive=True)
+        started = all_of(home) + psutil.Process(make.pid).children(recursive=True)
         assert len(started) > 10, "Airflow, the manager and a server"
         if number == signal.SIGINT:
             os.killpg(make.pid, number)  # what a terminal does on Ctrl-C
         else:
             make.send_signal(number)
         make.wait(120)
-        wait_until(lambda: not _all_of(home), Deadline.after(60), "nothing that belongs to this home is alive")
+        wait_until(lambda: not all_of(home), Deadline.after(60), "nothing that belongs to this home is alive")
         _, alive = psutil.wait_procs(started, timeout=30)
         assert alive == []
     finally:
-        for process in _all_of(home):
+        for process in all_of(home):
             process.kill()
 
 
 def _has(home: Path, name: str) -> bool:
-    return any(name in process.name() for process in _all_of(home))
-
-
-def _all_of(home: Path) -> list[psutil.Process]:
-    """Every process whose environment or command line names this home folder."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            named = str(home) in " ".join(process.cmdline()) or str(home) in "".join(process.environ().values())
-        except psutil.Error:
-            continue
-        if named and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-            found.append(process)
-    return found
+    return any(name in process.name() for process in all_of(home))

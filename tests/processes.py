@@ -1,0 +1,21 @@
+"""What runs on this machine and belongs to a home folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+
+
+def all_of(home: Path) -> list[psutil.Process]:
+    """Every process but this one whose environment or command line names the home folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            named = str(home) in " ".join(process.cmdline()) or str(home) in "".join(process.environ().values())
+        except psutil.Error:
+            continue
+        if named and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
