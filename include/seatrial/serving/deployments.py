@@ -238,7 +238,7 @@ class Deployments:
         return sum(known) if known and len(known) == len(loads) else None
 
     def _records(self, key: str) -> list[ServerRecord]:
-        return [record for record in self._backend.records().values() if record.owner == key]
+        return self._backend.records_of(key)
 
 
 def _fits(record: ServerRecord, spec: DeploymentSpec) -> bool:

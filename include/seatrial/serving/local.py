@@ -157,6 +157,12 @@ class LocalBackend:
             records = [server.record for server in self._servers.values()]
         return {record.id: record for record in sorted(records, key=lambda record: record.created)}
 
+    def records_of(self, owner: str) -> list[ServerRecord]:
+        """Those of one owner, oldest first."""
+        with self._lock:
+            found = [server.record for server in self._servers.values() if not server.gone]
+        return sorted((r for r in found if r.owner == owner), key=lambda record: record.created)
+
     def requests_per_s(self, replica_id: str) -> float | None:
         """The load on a server now; None while it is not known. Raises NotFound once it has been stopped."""
         return self._find(replica_id).requests_per_s

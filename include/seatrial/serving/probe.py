@@ -10,6 +10,7 @@ import json
 import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPMessage
+from socket import socket
 from types import TracebackType
 
 from seatrial.errors import ServerFailed
@@ -30,6 +31,7 @@ class Probe:
         self._http = HTTPConnection(HOST, record.ports.http, timeout=QUICK_S)
         self._metrics = HTTPConnection(HOST, record.ports.metrics, timeout=QUICK_S)
         self._server_id, self._served, self._port = record.id, record.served, record.ports.http
+        self._ours: socket | None = None  # the connection that is known to lead to our server
         self._model = f"/v2/models/{record.served.name}/versions/{record.served.version}"
 
     def __enter__(self) -> Probe:
@@ -45,10 +47,7 @@ class Probe:
     def is_ready(self) -> bool:
         """Whether the server that we started answers and says that its model is ready. No answer is no."""
         try:
-            status, about = get(self._http, "/v2")
-            if status != 200 or json.loads(about)["name"] != self._server_id:
-                return False
-            return get(self._http, f"{self._model}/ready")[0] == 200
+            return self._is_ours() and get(self._http, f"{self._model}/ready")[0] == 200
         except (OSError, HTTPException, ValueError, LookupError, TypeError):  # the last two: a stranger's JSON
             return False
 
@@ -80,6 +79,15 @@ class Probe:
         if flaw:
             raise ServerFailed(f"{name}: the warm-up request failed: {flaw}")
         return took_s
+
+    def _is_ours(self) -> bool:
+        """Asked once a connection: at its other end is one server, whoever listens on the port later."""
+        if self._http.sock is None or self._http.sock is not self._ours:
+            status, about = get(self._http, "/v2")
+            if status != 200 or json.loads(about)["name"] != self._server_id:
+                return False
+            self._ours = self._http.sock
+        return True
 
     def _flaw(self, headers: HTTPMessage, content: bytes) -> str | None:
         try:

@@ -26,6 +26,7 @@ import psutil
 from seatrial.errors import SeatrialError, ServerFailed
 from seatrial.serving.arrivals import Arrivals
 from seatrial.serving.cgroups import was_out_of_tasks
+from seatrial.serving.exits import Exits
 from seatrial.serving.probe import Probe
 from seatrial.serving.processes import ProcessId, exit_status, identify, is_alive, members
 from seatrial.serving.record import REPOSITORY, ServerRecord
@@ -37,7 +38,7 @@ from seatrial.serving.triton_repository import runs_our_runtime
 from seatrial.tensors import Tensors
 
 LOOK_EVERY_S = 0.2
-"""Between two looks at the processes: how long a dead server may stay in use. A look costs some 20 µs a process."""
+"""Between two looks at the processes: how long a dead server may stay in use."""
 
 ASK_EVERY_S = 1.0
 """Between two questions to the server: whether the model is ready, and how much it has completed."""
@@ -103,7 +104,7 @@ class Watch:
     def __init__(self, folder: Path, record: ServerRecord, limits: Limits, sample: Tensors | None, now: float) -> None:
         self._folder, self._record, self._limits, self._sample = folder, record, limits, sample
         self._name = f"{record.served.name} {record.served.version}"
-        self._processes = [server_process(record), *_instances(folder, record)]
+        self._exits = Exits([server_process(record), *_instances(folder, record)])
         self._marks = sorted(folder.glob(PATTERN))[: record.option.instances]
         self._probe, self._answered, self._progress = Probe(record), now, Progress.begin(now)
         self._ask_at, self._seal_at, self._canary, self._arrivals = now, now, Canary(), Arrivals()
@@ -112,11 +113,12 @@ class Watch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._exits.close()
         self._probe.close()  # else Triton, when it ends, would wait for our connection
 
     def look(self, now: float, *, draining: bool) -> None:
         """Raises ServerFailed with the reason when the server cannot go on. A draining one is sent no sample."""
-        see_alive(self._folder, self._record, self._processes)
+        see_alive(self._folder, self._record, self._exits.suspects())
         if now >= self._ask_at:
             self._ask_at = now + ASK_EVERY_S
             see_within(self._record)
