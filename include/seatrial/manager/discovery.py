@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.registry.entities import ModelVersion
 from seatrial.registry.rules import Stages, current
-from seatrial.serving.deployments import Endpoint
+from seatrial.serving.observed import Endpoint
 from seatrial.uploads.manifest import CAPTURED_BYTES
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from seatrial.errors import NotFound, SeatrialError
 from seatrial.serving.desired import Setback, Wanted, WantedStore, key_of
 from seatrial.serving.local import LocalBackend
+from seatrial.serving.observed import Endpoint, endpoints, fits, observed
 from seatrial.serving.record import ServerRecord
 from seatrial.serving.rollout import Failures, Seen, next_actions
 from seatrial.serving.spec import Deployment, DeploymentSpec, Replica
@@ -24,15 +24,6 @@ log = logging.getLogger(__name__)
 DRAIN_S = 3.0
 """How long a replaced replica goes on serving at least: clients learn of the change in milliseconds, the slow ones have
 this. Then it ends when nothing is outstanding, see `Server.drain`."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a deployment answers over gRPC. `weight` is its share of requests, relative to the others: its cores,
-    the best guess as long as nothing was measured."""
-
-    address: str
-    weight: float
 
 
 @dataclass
@@ -142,7 +133,7 @@ class Deployments:
 
     def endpoints(self, model_id: int, environment: str = "local") -> tuple[Endpoint, ...]:
         """Where the version answers now: ready replicas only, none for one that is not deployed."""
-        return _endpoints(self._records(key_of(model_id, environment)))
+        return endpoints(self._records(key_of(model_id, environment)))
 
     def converge(self) -> None:
         """One step towards what is wanted. Does not wait for servers. Safe to call from any thread at any time."""
@@ -155,7 +146,7 @@ class Deployments:
                 except Exception:  # whatever it is, the other deployments go on
                     log.exception("deployment %s could not be converged", key)
             self._drop_unowned()
-            shown = {key: (entry.wanted, *_endpoints(self._records(key))) for key, entry in self._entries.items()}
+            shown = {key: (entry.wanted, *endpoints(self._records(key))) for key, entry in self._entries.items()}
             changed, self._shown = shown != self._shown, shown
         if changed:
             self._news()
@@ -175,7 +166,7 @@ class Deployments:
             if record.error is not None:
                 was_ready_s = 0.0 if record.ready_at is None else now - record.ready_at
                 self._note(key, entry, entry.failures.after(record.created, was_ready_s, now), record.observed())
-        seen = [Seen(r.id, _fits(r, entry.wanted.spec), r.state) for r in records]
+        seen = [Seen(r.id, fits(r, entry.wanted.spec), r.state) for r in records]
         replicas = 0 if dropping else entry.wanted.spec.replicas
         actions = next_actions(replicas, seen, entry.failures.may_start(now))
         for replica_id in actions.remove:
@@ -226,7 +217,8 @@ class Deployments:
 
     def _deployment(self, key: str, entry: _Entry) -> Deployment:
         records = self._records(key)
-        return _deployment(entry, records, self._requests_per_s(records))
+        load = self._requests_per_s(records)
+        return observed(entry.wanted, records, entry.failures, entry.failed, load)
 
     def _requests_per_s(self, records: Sequence[ServerRecord]) -> float | None:
         """Of the ready replicas together; None when it is not known of one of them, or there is none."""
@@ -239,37 +231,3 @@ class Deployments:
 
     def _records(self, key: str) -> list[ServerRecord]:
         return self._backend.records_of(key)
-
-
-def _fits(record: ServerRecord, spec: DeploymentSpec) -> bool:
-    return record.served == spec.served and record.option == spec.option
-
-
-def _endpoints(records: Sequence[ServerRecord]) -> tuple[Endpoint, ...]:
-    ready = (record for record in records if record.state == "ready")
-    return tuple(Endpoint(record.grpc_address, float(record.option.cores)) for record in ready)
-
-
-def _deployment(entry: _Entry, records: Sequence[ServerRecord], requests_per_s: float | None) -> Deployment:
-    wanted, replicas = entry.wanted, tuple(record.observed() for record in records)
-    ready = sum(_fits(record, wanted.spec) and record.state == "ready" for record in records)
-    state: Literal["starting", "ready", "draining", "failed"]
-    error = None
-    if wanted.dropped:
-        state = "draining"
-    elif ready >= wanted.spec.replicas:
-        state = "ready"
-    elif entry.failures.gave_up and entry.failed is not None:
-        state, replicas = "failed", (*replicas, entry.failed)
-        error = f"{entry.failures.count} replicas in a row failed, the last one: {entry.failed.error}"
-    else:
-        state = "starting"
-    return Deployment(
-        spec=wanted.spec,
-        wanted_at_ms=wanted.wanted_at_ms,
-        state=state,
-        replicas=replicas,
-        error=error,
-        requests_per_s=requests_per_s,
-        kept_warm_until_ms=wanted.kept_warm_until_ms,
-    )

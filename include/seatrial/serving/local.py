@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import threading
 import time
 import uuid
@@ -19,19 +18,18 @@ from seatrial.errors import Conflict, NotFound, Refused, SeatrialError
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import Gpus
 from seatrial.served_model import ServedModel
-from seatrial.serving.cgroups import leftover, remove_cgroup
 from seatrial.serving.cores import pick_cores
 from seatrial.serving.mps_daemons import MpsDaemons
 from seatrial.serving.placement import pick_gpu
 from seatrial.serving.ports import PortPool
-from seatrial.serving.processes import end, is_alive, of_replicas
-from seatrial.serving.record import ServerRecord, read_record
+from seatrial.serving.record import ServerRecord
 from seatrial.serving.server import Server
 from seatrial.serving.server_log import cut_log, log_tail
 from seatrial.serving.spec import Replica
+from seatrial.serving.strays import records_that_go_on, remove_strays
 from seatrial.serving.triton_config import model_config
 from seatrial.serving.triton_repository import CopyFiles
-from seatrial.serving.tritonserver import TritonInstallation, remove_shared_memory
+from seatrial.serving.tritonserver import TritonInstallation
 from seatrial.serving.warmup import unpack
 from seatrial.serving.watch import Limits
 
@@ -74,12 +72,10 @@ class LocalBackend:
         Raises Conflict while another backend, of this process or another, looks after the folder.
         """
         self._claim = _claim(self._folder)
-        for folder in sorted(path for path in self._folder.iterdir() if path.is_dir()):
-            record = read_record(folder)
-            if record is not None and _goes_on(record):
-                self._ports.hold(record.ports)
-                self._servers[record.id] = self._server(record)
-        _remove_strays(self._folder, keep=set(self._servers))
+        for record in records_that_go_on(self._folder):
+            self._ports.hold(record.ports)
+            self._servers[record.id] = self._server(record)
+        remove_strays(self._folder, keep=set(self._servers))
         for server in self._servers.values():
             server.adopt()
         self._logs.start()
@@ -281,27 +277,6 @@ class LocalBackend:
         server.stop(grace_s)
         with self._lock:
             self._servers.pop(replica_id, None)
-
-
-def _remove_strays(folder: Path, keep: set[str]) -> None:
-    """End and remove every server below `folder` but those in `keep`, also processes whose own folder is gone."""
-    cgroups = leftover(folder)
-    found = {replica for _, replica in (*of_replicas(folder), *cgroups)} | {p for p in folder.iterdir() if p.is_dir()}
-    for path in sorted(path for path in found if path.name not in keep):
-        record = read_record(path)
-        own = record.confinement.cgroups if record is not None else ()
-        of_it = {*own, *(cgroup for cgroup, replica in cgroups if replica == path)}
-        end(record.process if record is not None else None, path, 0, of_it)
-        for cgroup in of_it:
-            remove_cgroup(cgroup)
-        remove_shared_memory(path.name)
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _goes_on(record: ServerRecord) -> bool:
-    """Whether a server found on disk is worth adopting: it runs, and its lease, if it has one, has not passed."""
-    running = record.error is None and record.process is not None and is_alive(record.process)
-    return running and (record.lease_until is None or record.lease_until > time.monotonic())
 
 
 def _holds_hardware(server: Server) -> bool:
