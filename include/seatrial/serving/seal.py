@@ -6,6 +6,7 @@ is changed all the same is seen by the moment of its last change, which no proce
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,8 +29,12 @@ def broken_seal(repository: Path, sealed: Mapping[str, str]) -> str | None:
 
 
 def _state(repository: Path) -> dict[str, str]:
-    files = (path for path in repository.rglob("*") if path.parent.name != OWN and not path.is_dir())
-    return {str(path.relative_to(repository)): _word(path) for path in files}
+    return {
+        str(path.relative_to(repository)): _word(path)
+        for folder, _, names in os.walk(repository)  # a third of rglob's time, for fifty repositories again and again
+        if Path(folder).name != OWN
+        for path in (Path(folder, name) for name in names)
+    }
 
 
 def _word(path: Path) -> str:
