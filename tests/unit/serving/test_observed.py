@@ -5,26 +5,18 @@ from __future__ import annotations
 import pytest
 
 from seatrial.hardware import HardwareOption
-from seatrial.served_model import ServedModel
 from seatrial.serving.desired import Wanted
 from seatrial.serving.observed import Endpoint, endpoints, observed
-from seatrial.serving.ports import Ports
 from seatrial.serving.record import ServerRecord
 from seatrial.serving.rollout import FAILURES_LIMIT, Failures
 from seatrial.serving.spec import DeploymentSpec, Replica
-from seatrial.tensors import Signature
+from tests.records import SERVED, STARTING
 
-SERVED = ServedModel(
-    name="tiny", version=1, format="onnx", main_file="m", files={"m": "a" * 64}, signature=Signature((), ())
-)
-ONE, TWO = (HardwareOption.model_validate({"name": f"cpu-{cores}", "cores": cores}) for cores in (1, 2))
-STARTING = ServerRecord(
-    id="a", purpose="a test", served=SERVED, option=TWO, core_set=(0,), ports=Ports(http=1, grpc=2, metrics=3)
-)
+ONE = HardwareOption.model_validate({"name": "cpu-1", "cores": 1})
 READY = STARTING.model_copy(update={"started_in_s": 1.0})
 OTHER = READY.model_copy(update={"option": ONE})
 DRAINING = READY.model_copy(update={"drain_until": 5.0})
-WANTED = Wanted(spec=DeploymentSpec(model_id=1, served=SERVED, option=TWO, replicas=2), wanted_at_ms=0)
+WANTED = Wanted(spec=DeploymentSpec(model_id=1, served=SERVED, option=STARTING.option, replicas=2), wanted_at_ms=0)
 FAILED = Replica(id="b", state="failed", error="it ended")
 
 
