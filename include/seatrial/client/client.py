@@ -60,7 +60,7 @@ class InferenceClient:
         self._calls = self._parts.calls
         self._transport: Transport = transport or GrpcTransport()
         self._driver = Driver(self._transport, self._parts.discovery, self._calls.balancer)
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="seatrial-batch")  # starts none yet
         self.capture = self._parts.capture
         self._parts.listen(self._heard)
 
@@ -110,7 +110,7 @@ class InferenceClient:
         def one(piece: Mapping[str, ArrayLike]) -> InferResult:
             return self._driver.drive(self._calls.piece(batch, piece))
 
-        answers = map(one, batch.pieces) if len(batch.pieces) == 1 else self._threads().map(one, batch.pieces)
+        answers = map(one, batch.pieces) if len(batch.pieces) == 1 else self._pool.map(one, batch.pieces)
         return batches.join(batch.signature, list(answers))
 
     def describe(
@@ -125,19 +125,13 @@ class InferenceClient:
         """Calls under way end; captures are sent for a moment. A second call does nothing."""
         self._parts.close()
         self._transport.close()
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._pool.shutdown()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-    def _threads(self) -> ThreadPoolExecutor:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="seatrial-batch")
-        return self._pool
 
     def _heard(self, news: News) -> None:
         for address in self._parts.gone(news):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from seatrial.errors import NotFound, Refused
@@ -34,13 +37,14 @@ class Capture:
 
 
 class CaptureStore:
-    """Captures below one folder. The oldest go first when a limit is reached."""
+    """Captures below one folder, which nobody else writes to. The oldest go first when a limit is reached."""
 
     def __init__(self, folder: Path, limits: CaptureLimits | None = None) -> None:
         self._folder = folder
         self._limits = limits or CaptureLimits()
         self._lock = threading.Lock()
         self._serial = 0
+        self._kept: dict[str, deque[Capture]] = {}  # by model, oldest first
 
     def add(self, model: str, version: int, data: bytes) -> str:
         """Keep one request's tensors, given as .npz bytes. Refused when too large or not plain tensors."""
@@ -48,17 +52,20 @@ class CaptureStore:
             raise Refused(f"capture of {len(data)} bytes (limit: {self._limits.bytes_each})", field="body")
         from_npz(data)
         with self._lock:
-            self._serial = (self._serial + 1) % 1_000_000
-            name = f"{int(time.time() * 1000):013d}-{self._serial:06d}-v{version}.npz"
-            folder = self._folder / model
+            self._serial, now_ms = (self._serial + 1) % 1_000_000, _now_ms()
+            new = Capture(f"{now_ms:013d}-{self._serial:06d}-v{version}", now_ms, version, len(data))
+            folder, kept = self._folder / model, self._of(model)
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            atomic_write(folder / name, data)
-            self._prune(model)
-        return name.removesuffix(".npz")
+            atomic_write(folder / f"{new.id}.npz", data)
+            kept.append(new)
+            self._prune(model, now_ms)
+        return new.id
 
     def newest(self, model: str, limit: int) -> list[Capture]:
         """The newest captures, newest first."""
-        return self._all(model)[::-1][:limit]
+        with self._lock:
+            self._prune(model, _now_ms())
+            return list(islice(reversed(self._of(model)), limit))
 
     def read(self, model: str, capture_id: str) -> bytes:
         name = f"{capture_id}.npz"
@@ -69,20 +76,30 @@ class CaptureStore:
         except FileNotFoundError as error:
             raise NotFound(f"no capture {capture_id!r} of {model!r}: it may have expired") from error
 
-    def _all(self, model: str) -> list[Capture]:
-        found = []
-        for path in sorted((self._folder / model).glob("*.npz")):
+    def _of(self, model: str) -> deque[Capture]:
+        """What is kept of a model: looked up once, then known."""
+        if model not in self._kept:
+            self._kept[model] = deque(sorted(self._found(model), key=lambda capture: capture.id))
+        return self._kept[model]
+
+    def _found(self, model: str) -> Iterator[Capture]:
+        for path in (self._folder / model).glob("*.npz"):
             match = _NAME.match(path.name)
             if match:
-                size = path.stat().st_size
-                found.append(Capture(path.stem, int(match["at_ms"]), int(match["version"]), size))
-        return found
+                yield Capture(path.stem, int(match["at_ms"]), int(match["version"]), path.stat().st_size)
 
-    def _prune(self, model: str) -> None:
-        oldest_ms = (time.time() - self._limits.keep_s) * 1000
-        kept_bytes = kept = 0
-        for capture in self._all(model)[::-1]:
-            kept, kept_bytes = kept + 1, kept_bytes + capture.bytes
-            over = kept > self._limits.per_model or kept_bytes > self._limits.bytes_per_model
-            if over or capture.at_ms < oldest_ms:
-                (self._folder / model / f"{capture.id}.npz").unlink(missing_ok=True)
+    def _prune(self, model: str, now_ms: int) -> None:
+        kept, limits = self._of(model), self._limits
+        kept_bytes = sum(capture.bytes for capture in kept)
+        while kept and (
+            len(kept) > limits.per_model
+            or kept_bytes > limits.bytes_per_model
+            or kept[0].at_ms < now_ms - limits.keep_s * 1000
+        ):
+            oldest = kept.popleft()
+            kept_bytes -= oldest.bytes
+            (self._folder / model / f"{oldest.id}.npz").unlink(missing_ok=True)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

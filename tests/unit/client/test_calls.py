@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from seatrial.client.balancer import Balancer
+from seatrial.client.batches import Batch
 from seatrial.client.calls import LOOK_S, RETRY_BURST, RETRY_SHARE, Calls, Steps
 from seatrial.client.grpc_errors import translate
 from seatrial.client.news import News
@@ -28,6 +29,7 @@ from seatrial.errors import (
     SeatrialError,
     ServerFailed,
 )
+from tests.clients import document, served
 
 X = np.ones((1, 4), np.float32)
 
@@ -359,3 +361,31 @@ def test_a_deadline_that_passes_is_deadline_exceeded() -> None:
 
 
 _NOWHERE: dict[str, Any] = {"capture": {"share": 0, "per_minute": 0}, "environments": {}}
+
+
+def batch_of(calls: Calls, rows: int, timeout_s: float) -> Batch:
+    """A batch of requests of one row each, of a model that discovery knows already: nothing is waited for."""
+    with pytest.raises(StopIteration) as end:
+        next(calls.batch(Target("tiny"), {"x": np.repeat(X, rows, axis=0)}, 1, timeout_s))
+    found: Batch = end.value.value
+    return found
+
+
+def test_the_pieces_of_a_batch_are_answered_by_the_version_that_it_began_with() -> None:
+    served_both = {1: served("a"), 2: served("b", model_id=8)}
+    world = World({"a": lambda _: (0.1, None)}, News(1, Routes(document(served_both, production=1))))
+    calls = world.calls()
+    batch = batch_of(calls, rows=2, timeout_s=10)
+    world.news = News(2, Routes(document(served_both, production=2)))
+    assert [world.drive(calls, calls.piece(batch, piece)).version for piece in batch.pieces] == [1, 1]
+
+
+def test_a_piece_has_what_is_left_of_the_batchs_time() -> None:
+    world = World({"a": lambda _: (0.4, None), "b": lambda _: (0.4, None)})
+    calls = world.calls()
+    batch = batch_of(calls, rows=3, timeout_s=1.0)
+    for piece in batch.pieces[:2]:
+        world.drive(calls, calls.piece(batch, piece))
+    with pytest.raises(DeadlineExceeded):
+        world.drive(calls, calls.piece(batch, batch.pieces[2]))
+    assert world.now == pytest.approx(1.0)
