@@ -156,7 +156,11 @@ def test_a_killed_measurement_is_made_again_and_leaves_no_server(
     assert len(left) == 1, "its lease still holds"
 
     assert profile_hardware(run, model_id, option)["lambda_max"] > 0
-    assert len(manager.evidence(model_id, "ProfileHardware")) == 1
+    (kept,) = manager.evidence(model_id, "ProfileHardware")
+    counted = kept["document"]["server"]
+    assert counted["failures"] == 0
+    assert 0 < counted["executions"] <= counted["requests"]
+    assert counted["compute_s"] > 0
     assert trial_folders(home) <= before, "neither worker's server is left"
 
 

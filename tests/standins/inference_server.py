@@ -70,6 +70,7 @@ class InferenceServer:
         self.port = port
         self.answered = 0
         self.metadata: tuple[tuple[str, str], ...] = ()
+        self._worked_s = 0.0
         self._free_at = 0.0
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -138,6 +139,7 @@ class InferenceServer:
                 "ServerReady": unary(self._ready, pb.ServerReadyRequest, pb.ServerReadyResponse),
                 "ModelReady": unary(self._model_ready, pb.ModelReadyRequest, pb.ModelReadyResponse),
                 "ModelInfer": unary(self._infer, pb.ModelInferRequest, pb.ModelInferResponse),
+                "ModelStatistics": unary(self._statistics, pb.ModelStatisticsRequest, pb.ModelStatisticsResponse),
             },
         )
 
@@ -167,7 +169,16 @@ class InferenceServer:
             await asyncio.sleep(ends - self._loop.time())
         self.answered += 1
         self.metadata = tuple((key, value) for key, value in context.invocation_metadata())
+        self._worked_s += service_s
         return _answer(request, outputs)
+
+    async def _statistics(self, request: Any, context: Any) -> Any:
+        response = pb.ModelStatisticsResponse()
+        stats = response.model_stats.add(name=request.name, version=request.version, execution_count=self.answered)
+        stats.inference_stats.success.count = self.answered
+        batch = stats.batch_stats.add(batch_size=1)
+        batch.compute_infer.count, batch.compute_infer.ns = self.answered, int(self._worked_s * 1e9)
+        return response
 
     def _serves(self, name: str, version: str) -> bool:
         return self._models is None or int(version) in self._models.get(name, set())

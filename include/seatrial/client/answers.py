@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from seatrial.client import messages
 from seatrial.client.steps import EncodedRequest
 from seatrial.client.wire import BadContents
 from seatrial.errors import ServerFailed
 from seatrial.tensors import Array
+
+
+@dataclass(frozen=True)
+class ModelStatistics:
+    """Counters of one model since it was loaded. Times are seconds, summed; a batch's compute time counts once."""
+
+    requests: int
+    failures: int
+    executions: int
+    queue_s: float
+    compute_s: float
 
 
 def outputs_of(address: str, encoded: EncodedRequest, answer: bytes) -> dict[str, Array]:
@@ -19,3 +33,17 @@ def outputs_of(address: str, encoded: EncodedRequest, answer: bytes) -> dict[str
         asked, told = f"{encoded.model}@{encoded.version}", f"{head.model}@{head.version}"
         raise ServerFailed(f"{address} answered as {told!r} what was asked of {asked}", address=address)
     return outputs
+
+
+def statistics_of(address: str, response: Any) -> ModelStatistics:
+    if len(response.model_stats) != 1:
+        raise ServerFailed(f"{address} answered statistics of {len(response.model_stats)} models", address=address)
+    stats = response.model_stats[0]
+    times = [(b.compute_input.ns, b.compute_infer.ns, b.compute_output.ns) for b in stats.batch_stats]
+    return ModelStatistics(
+        requests=stats.inference_stats.success.count,
+        failures=stats.inference_stats.fail.count,
+        executions=stats.execution_count,
+        queue_s=stats.inference_stats.queue.ns / 1e9,
+        compute_s=sum(map(sum, times)) / 1e9,
+    )

@@ -34,5 +34,7 @@ class Connection:
 
     def __init__(self, channel: Any) -> None:
         self.channel = channel
-        self.infer = channel.unary_unary(f"{_SERVICE}ModelInfer")
-        self.ready = channel.unary_unary(f"{_SERVICE}ModelReady")
+        self.infer, self.ready = self.call("ModelInfer"), self.call("ModelReady")
+
+    def call(self, method: str) -> Any:
+        return self.channel.unary_unary(_SERVICE + method)

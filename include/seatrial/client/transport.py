@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import grpc
 
 from seatrial.client import messages
-from seatrial.client.answers import outputs_of
+from seatrial.client.answers import ModelStatistics, outputs_of, statistics_of
 from seatrial.client.channels import CHANNEL_OPTIONS, Connection
 from seatrial.client.encoder import encode_tensors
 from seatrial.client.grpc_errors import translate
 from seatrial.client.steps import EncodedRequest, Ended, Metadata
-from seatrial.errors import Refused, SeatrialError
+from seatrial.errors import Refused, SeatrialError, ServerFailed
 from seatrial.tensors import Array, Tensors
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["EncodedRequest", "GrpcTransport", "Transport", "encode"]
+__all__ = ["EncodedRequest", "GrpcTransport", "ModelStatistics", "Transport", "encode"]
 
 Cancel = Callable[[], object]
 
@@ -113,6 +113,20 @@ class GrpcTransport:
         call.add_done_callback(
             lambda done: told(done.code() is grpc.StatusCode.OK and messages.is_ready(done.result()))
         )
+
+    def model_statistics(self, address: str, model: str, version: int, timeout_s: float = 5.0) -> ModelStatistics:
+        """The server's own counters of one model. Raises as `send` does."""
+        from google.protobuf.message import DecodeError
+        from tritonclient.grpc import service_pb2  # 0.1 s, which a client that only infers does not pay
+
+        request = service_pb2.ModelStatisticsRequest(name=model, version=str(version)).SerializeToString()
+        call = self._connection(address).call("ModelStatistics")
+        try:
+            return statistics_of(address, service_pb2.ModelStatisticsResponse.FromString(call(request, timeout_s)))
+        except DecodeError as error:
+            raise ServerFailed(f"{address} answered no statistics", address=address) from error
+        except (grpc.RpcError, ValueError) as error:
+            raise _failure(address, error) from error
 
     def forget(self, address: str) -> None:
         with self._lock:

@@ -63,6 +63,19 @@ class Capacity(BaseModel):
     levels: tuple[Level, ...] = ()
 
 
+class ServerCounts(BaseModel):
+    """What Triton counted of one model over a whole measurement, idle requests included. Seconds are sums: `queue_s` of
+    all requests, `compute_s` of all executions, of which one answers a whole batch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    requests: int
+    failures: int
+    executions: int
+    queue_s: float
+    compute_s: float
+
+
 class Cell(BaseModel):
     """One measured point of the matrix, with everything that it is a measurement of."""
 
@@ -79,4 +92,5 @@ class Cell(BaseModel):
     machine: str
     shared_cores: bool = Field(description="The load generator had no core of its own: the figures are cautious.")
     started_in_s: float
+    server: ServerCounts | None = Field(default=None, description="Triton's own counts; None in older measurements.")
     at_ms: int

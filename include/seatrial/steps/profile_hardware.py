@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import asdict
 from typing import Any
 
-from seatrial.client.transport import encode
+from seatrial.client.transport import GrpcTransport, encode
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import find_gpus
 from seatrial.profiling.capacity import Bench, measure_capacity
-from seatrial.profiling.cell import Cell, Objective
+from seatrial.profiling.cell import Cell, Objective, ServerCounts
 from seatrial.profiling.options import why_impossible
 from seatrial.served_model import ServedModel
 from seatrial.steps.run import Run
@@ -62,6 +63,7 @@ def profile_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[st
         )
         apart = _keep_off(set(replica.core_set))
         capacity = measure_capacity(bench)
+        counts = _counts(replica.grpc_address, served)
     cell = Cell(
         key=f"{served.name}@{served.version}/{chosen.name}",
         model=served.name,
@@ -74,11 +76,21 @@ def profile_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[st
         machine=f"{health['machine']['processor']}, {health['machine']['cores']} cores",
         shared_cores=not apart,
         started_in_s=replica.started_in_s or 0.0,
+        server=counts,
         at_ms=int(time.time() * 1000),
     )
     run.api.add_evidence(model_id, "ProfileHardware", chosen.name, run.id, cell.model_dump(mode="json"))
     run.progress(f"{cell.key}: {capacity.lambda_max:g} requests/s ({capacity.method}), saturation {capacity.mu:g}")
+    run.progress(
+        f"Triton counted {counts.requests} requests in {counts.executions} executions of"
+        f" {1000 * counts.compute_s / max(1, counts.executions):.1f} ms"
+    )
     return {"option": chosen.name, "lambda_max": capacity.lambda_max, "mu": capacity.mu, "p99_ms": capacity.p99_ms}
+
+
+def _counts(address: str, served: ServedModel) -> ServerCounts:
+    with GrpcTransport() as transport:
+        return ServerCounts(**asdict(transport.model_statistics(address, served.name, served.version)))
 
 
 def _keep_off(server_cores: set[int]) -> bool:
