@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 from urllib.parse import quote
 
+from seatrial.errors import DeadlineExceeded
 from seatrial.waiting import Deadline, wait_until
 from tests.ports import free_port
 
@@ -38,8 +39,8 @@ class DatabaseServer(ABC):
         """A running server below the system's temporary folder; nothing of it is left afterwards."""
         with tempfile.TemporaryDirectory(prefix=f"seatrial-{cls.scheme}-") as folder:
             server = cls(Path(folder))
-            server.start()
             try:
+                server.start()
                 yield server
             finally:
                 server.stop()
@@ -70,7 +71,10 @@ class DatabaseServer(ABC):
             self._server = subprocess.Popen(
                 self.server_command(), user=self.user, env=self.environ, cwd=self.folder, stdout=log, stderr=log
             )
-        wait_until(self._is_ready, Deadline.after(60), f"{self.scheme} takes connections")
+        try:
+            wait_until(self._is_ready, Deadline.after(60), f"{self.scheme} takes connections")
+        except DeadlineExceeded as error:
+            raise AssertionError(self._run(self.ready_command()).stderr) from error
 
     def stop(self) -> None:
         """Cut every connection and end the server, as an operator's restart does."""

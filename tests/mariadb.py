@@ -12,7 +12,8 @@ from tests.debian import library_path, unpacked
 
 SYSTEM = Path("/usr")
 PACKAGES = ("mariadb-server", "mariadb-server-core", "mariadb-client", "mariadb-client-core", "mariadb-common")
-LIBRARIES = ("libmariadb3", "liburing2", "libaio1", "libnuma1")
+SERVER_NEEDS = ("libmariadb3", "liburing2", "libaio1", "libnuma1")
+CLIENT_NEEDS = ("libedit2", "libbsd0", "libmd0", "libncurses6", "libtinfo6")
 
 
 class MariaDBServer(DatabaseServer):
@@ -20,7 +21,7 @@ class MariaDBServer(DatabaseServer):
 
     @property
     def environ(self) -> dict[str, str]:
-        unpacked_ones = {} if self._usr == SYSTEM else {"LD_LIBRARY_PATH": library_path(self._usr)}
+        unpacked_ones = {} if self._usr == SYSTEM else {"LD_LIBRARY_PATH": library_path(self._usr.parent)}
         return {"PATH": f"{self._usr / 'bin'}:{os.environ['PATH']}", **unpacked_ones}
 
     @property
@@ -55,7 +56,7 @@ class MariaDBServer(DatabaseServer):
     def _usr(self) -> Path:
         """The folder that has sbin/mariadbd, bin/mariadb and share/mysql."""
         here = all(shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("mariadbd", "mariadb", "mariadb-dump"))
-        return SYSTEM if here else unpacked(*PACKAGES, *LIBRARIES) / "usr"
+        return SYSTEM if here else unpacked(*PACKAGES, *SERVER_NEEDS, *CLIENT_NEEDS) / "usr"
 
     def _command(self) -> list[str]:
         """The server with nothing of this machine's configuration. As root it must be told that this is meant."""
