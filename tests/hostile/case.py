@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,14 @@ class Case:
     may_pass: bool = False
     limits: CheckLimits | None = None
     options: tuple[HardwareOption, ...] = OPTIONS
+
+
+def flipped(data: bytes, seed: int, *, bits: int, within: int | None = None) -> bytes:
+    """`data` with some bits changed, the same ones for the same seed: of its first `within` bytes, else of all."""
+    changed, draw = bytearray(data), random.Random(seed)
+    for _ in range(bits):
+        changed[draw.randrange(within or len(changed))] ^= 1 << draw.randrange(8)
+    return bytes(changed)
 
 
 def onnx_file(data: bytes) -> Build:

@@ -6,7 +6,7 @@ import random
 import struct
 from pathlib import Path
 
-from tests.hostile.case import OPTIONS, Case, onnx_file, plan_file, saved_model_file, sound_plan
+from tests.hostile.case import OPTIONS, Case, flipped, onnx_file, plan_file, saved_model_file, sound_plan
 from tests.plans import archive, plan
 from tests.saved_models import saved_model
 
@@ -81,11 +81,7 @@ FOREIGN = {
 
 
 def _flipped(seed: int, data: bytes) -> Case:
-    changed = bytearray(data)
-    draw = random.Random(seed)
-    for _ in range(2):
-        changed[draw.randrange(80)] ^= 1 << draw.randrange(8)
-    return Case(plan_file(bytes(changed)), NAME, may_pass=True)
+    return Case(plan_file(flipped(data, seed, bits=2, within=80)), NAME, may_pass=True)
 
 
 CASES = {

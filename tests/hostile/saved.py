@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.hostile.case import Build, Case, saved_model_file, sound_saved_model
+from tests.hostile.case import Build, Case, flipped, saved_model_file, sound_saved_model
 from tests.saved_models import (
     TINY_SIGNATURE,
     Shard,
@@ -195,11 +195,7 @@ VARIABLES = {
 
 
 def _flipped(seed: int, data: bytes, case: Callable[[bytes], Case]) -> Case:
-    changed = bytearray(data)
-    draw = random.Random(seed)
-    for _ in range(2):
-        changed[draw.randrange(len(changed))] ^= 1 << draw.randrange(8)
-    made = case(bytes(changed))
+    made = case(flipped(data, seed, bits=2))
     return Case(made.build, made.file, may_pass=True)
 
 
