@@ -17,6 +17,8 @@ import pytest
 
 from seatrial.client.transport import GrpcTransport
 from seatrial.errors import Refused, SeatrialError
+from seatrial.formats.check import check_upload
+from seatrial.formats.reference import reference_answers
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import Gpu, Gpus
 from seatrial.served_model import ServedModel
@@ -27,7 +29,7 @@ from seatrial.serving.tritonserver import TritonInstallation
 from seatrial.serving.warmup import pack
 from seatrial.tensors import Array, Signature, Tensors, TensorSpec
 from seatrial.waiting import Deadline, wait_until
-from tests.models import counting_onnx, lookup_onnx, text_onnx
+from tests.models import counting_onnx, lookup_onnx, text_onnx, twice_onnx, write_upload
 
 LONG_US = 3_000_000
 """A batch that is full is run at once; one that is not would be waited for this long, and no test does."""
@@ -225,6 +227,25 @@ def test_every_sample_has_been_run_before_the_server_is_ready(start: Start, max_
     bad = {"ids": np.array([[0, 99, 1]])}
     with start(lookup_onnx, LOOKUP, samples=[*samples, bad], max_batch=max_batch, state="failed") as failed:
         assert "idx=99" in (failed.replica.error or ""), "the server's end is told by the model's own words"
+
+
+def test_a_models_scalar_is_a_layer_of_one_element(backend: LocalBackend, tmp_path: Path) -> None:
+    file = twice_onnx(tmp_path / "model.onnx", "INT64", [])
+    write_upload(tmp_path, model=False, samples={"samples/a.npz": {"x": np.array([21]), "expected.y": np.array([42])}})
+    report = check_upload(tmp_path)
+    assert [str(spec) for spec in report.served.signature.inputs] == ["INT64[1]"]
+    assert report.served.scalars == ("x", "y")
+    (reference,) = reference_answers(tmp_path, report.served, [{"x": np.array([21])}])
+    option = HardwareOption.model_validate({"name": "an-option"})
+    replica_id = backend.start_replica(report.served, option, "a test", _copying(file), lease_s=120)
+    try:
+        with GrpcTransport() as transport:
+            address = _reached(backend, replica_id, "ready").grpc_address
+            assert address is not None
+            answer = transport.infer(address, "tiny", 1, {"x": np.array([21])}, 30.0)
+    finally:
+        backend.stop(replica_id)
+    assert (answer["y"].tolist(), reference["y"].tolist()) == ([42], [42])
 
 
 def test_text_samples_warm_a_server_up(start: Start) -> None:

@@ -1,7 +1,8 @@
 """What a caller gave for a layer, as an array of that layer's dtype (pure).
 
 Arrays stay as they are: their dtype is a statement, and check_tensors compares it. Plain Python values have none and
-become the layer's dtype where that loses nothing; Python floats are rounded to a float layer, but never to infinity.
+become the layer's dtype where that loses nothing; Python floats are rounded to a float layer, but never to infinity. A
+number or text alone is the one element of a layer with one dimension: as such a model's scalar is shown.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ def _fit(spec: TensorSpec, value: ArrayLike) -> Array:
         natural = np.asarray(value, dtype=object if dtype.hasobject else None)
     except ValueError as error:
         raise BadInput(spec.name, expected=str(spec), got="rows of different lengths") from error
+    if not natural.ndim and len(spec.shape) == 1:
+        natural = natural.reshape(1)
     if dtype.hasobject:
         return _text(spec, natural)
     natural = _native(natural)

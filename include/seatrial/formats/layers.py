@@ -11,7 +11,7 @@ from seatrial.uploads.manifest import MANIFEST
 
 
 def public_signature(own: Signature, layers: Mapping[str, str]) -> tuple[Signature, dict[str, str]]:
-    """The signature in public names, in the file's order, and the whole map public name → own name.
+    """The signature in public names, in the file's order, and the whole map public name → own name. A scalar is [1].
 
     `layers` is the manifest's; a tensor that it does not name keeps its own name. Raises UploadRefused when a value of
     `layers` is not a tensor of the file, or when two tensors would have one name.
@@ -32,6 +32,12 @@ def public_signature(own: Signature, layers: Mapping[str, str]) -> tuple[Signatu
         applied[public] = name
 
     def renamed(specs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-        return tuple(replace(spec, name=names.get(spec.name, spec.name)) for spec in specs)
+        return tuple(replace(spec, name=names.get(spec.name, spec.name), shape=spec.shape or (1,)) for spec in specs)
 
     return Signature(renamed(own.inputs), renamed(own.outputs)), applied
+
+
+def scalars(own: Signature, layers: Mapping[str, str]) -> tuple[str, ...]:
+    """The public names of the layers without any dimension; `layers` is the whole map public name → own name."""
+    bare = {spec.name for spec in (*own.inputs, *own.outputs) if not spec.shape}
+    return tuple(public for public, name in layers.items() if name in bare)

@@ -67,8 +67,8 @@ def _onnx(folder: Path, served: ServedModel) -> Runner:
     outputs = [spec.name for spec in served.signature.outputs]
 
     def run(inputs: Tensors) -> dict[str, Array]:
-        feed = {_own(served, layer): array for layer, array in inputs.items()}
-        return dict(zip(outputs, session.run([_own(served, layer) for layer in outputs], feed), strict=True))
+        answers = session.run([_own(served, layer) for layer in outputs], _feed(served, inputs))
+        return {layer: _shown(served, layer, array) for layer, array in zip(outputs, answers, strict=True)}
 
     return run
 
@@ -82,14 +82,24 @@ def _savedmodel(folder: Path, served: ServedModel) -> Runner:
     compiled = openvino.Core().compile_model(network, "CPU", settings)
 
     def run(inputs: Tensors) -> dict[str, Array]:
-        results = compiled({_own(served, layer): array for layer, array in inputs.items()})
-        return {spec.name: results[_own(served, spec.name)] for spec in served.signature.outputs}
+        results = compiled(_feed(served, inputs))
+        outputs = [spec.name for spec in served.signature.outputs]
+        return {layer: _shown(served, layer, results[_own(served, layer)]) for layer in outputs}
 
     return run
 
 
 def _own(served: ServedModel, layer: str) -> str:
     return served.layers.get(layer, layer)
+
+
+def _feed(served: ServedModel, inputs: Tensors) -> dict[str, Array]:
+    bare = served.scalars
+    return {_own(served, layer): array.reshape(()) if layer in bare else array for layer, array in inputs.items()}
+
+
+def _shown(served: ServedModel, layer: str, array: Array) -> Array:
+    return array.reshape(1) if layer in served.scalars else array
 
 
 _RUNNERS: dict[str, Callable[[Path, ServedModel], Runner]] = {"onnx": _onnx, "savedmodel": _savedmodel}

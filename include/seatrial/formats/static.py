@@ -10,7 +10,7 @@ from typing import Any
 from seatrial.errors import UploadRefused
 from seatrial.formats import onnx, savedmodel, tensorrt
 from seatrial.formats.facts import FormatFacts
-from seatrial.formats.layers import public_signature
+from seatrial.formats.layers import public_signature, scalars
 from seatrial.formats.report import CheckReport
 from seatrial.formats.sandbox import SandboxLimits, narrow
 from seatrial.served_model import Format, ServedModel
@@ -80,11 +80,12 @@ def check_folder(folder: Path, limits: TreeLimits, reading: Callable[[str], None
 
 
 def _served(manifest: Manifest, facts: FormatFacts, files: dict[str, str]) -> ServedModel:
-    signature, layers = Signature((), ()), dict(manifest.layers)
+    signature, layers, bare = Signature((), ()), dict(manifest.layers), ()
     if facts.signature is not None:
         for specs in (facts.signature.inputs, facts.signature.outputs):
             _check_layers(manifest.model_file, specs)
         signature, layers = public_signature(facts.signature, manifest.layers)
+        bare = scalars(facts.signature, layers)
     return ServedModel(
         name=manifest.name,
         version=1,
@@ -93,6 +94,7 @@ def _served(manifest: Manifest, facts: FormatFacts, files: dict[str, str]) -> Se
         files={path: files[path] for path in facts.files},
         signature=signature,
         layers=layers,
+        scalars=bare,
     )
 
 

@@ -126,5 +126,10 @@ def _names(way: Way, served: ServedModel, _option: HardwareOption, _installed: C
     return f"knows {other[1]!r} only, not {other[0]!r}" if way.native and other else None
 
 
+def _scalars(way: Way, served: ServedModel, _option: HardwareOption, _installed: Collection[str]) -> str | None:
+    """Triton refuses a configuration with `reshape: {shape: []}` for a model without batches (model_config_utils)."""
+    return f"takes no scalar, as {served.scalars[0]!r} is" if way.native and served.scalars else None
+
+
 _Rule = Callable[[Way, ServedModel, HardwareOption, Collection[str]], str | None]
-_RULES: tuple[_Rule, ...] = (_installed, _device, _precision, _batches, _names)
+_RULES: tuple[_Rule, ...] = (_installed, _device, _precision, _batches, _names, _scalars)

@@ -63,7 +63,7 @@ def _check_names(served: ServedModel) -> None:
         if spec.dtype not in DTYPES:
             raise Refused(f"layer {spec.name[:80]!r}: no dtype {spec.dtype[:80]!r} (limit: {', '.join(DTYPES)})")
         if not spec.shape:
-            raise Refused(f"layer {spec.name!r}: {spec} is a scalar; Triton's tensors have at least one dimension")
+            raise Refused(f"layer {spec.name!r}: {spec} has no dimension; Triton's tensors have at least one")
 
 
 def _check_batching(served: ServedModel, option: HardwareOption) -> None:
@@ -121,6 +121,7 @@ def _parameters(way: Way, served: ServedModel, option: HardwareOption) -> Mappin
         "runtime": way.runtime,
         "main_file": served.main_file,
         "layers": served.layers,
+        "scalars": served.scalars,
         "device": option.device,
         "threads": option.threads,
         "precision": option.precision,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
-from seatrial.client.inputs import as_arrays, joined
+from seatrial.client.inputs import as_arrays, fit, joined
 from seatrial.errors import BadInput, Refused
 from seatrial.tensors import DTYPES, Array, Signature, TensorSpec
 
@@ -64,3 +64,14 @@ def test_an_array_without_a_name_is_refused_with_what_to_write_instead() -> None
     with pytest.raises(Refused, match=r"as keywords \(audio=array\) or as a dict .* got ndarray"):
         joined(np.ones(4), {})  # type: ignore[arg-type]
     assert joined({"x": 1}, {"y": 2}) == {"x": 1, "y": 2}
+
+
+@pytest.mark.parametrize("value", [16000, np.int64(16000), [16000], np.array([16000])])
+def test_a_number_alone_is_the_one_element_of_a_layer(value: ArrayLike) -> None:
+    signature = Signature((TensorSpec("sr", "INT64", (1,)),), ())
+    assert fit(signature, {"sr": value})["sr"].tolist() == [16000]
+
+
+def test_an_array_without_dimension_stays_what_it_is() -> None:
+    with pytest.raises(BadInput, match="INT64\\[1\\]"):
+        fit(Signature((TensorSpec("sr", "INT64", (1,)),), ()), {"sr": np.array(16000)})

@@ -18,7 +18,7 @@ ALL = frozenset(way.backend for way in WAYS)
 NAMES = {"onnx": "model.onnx", "savedmodel": "saved_model", "tensorrt": "model.plan"}
 
 
-def served(model_format: str, renamed: bool = False) -> ServedModel:
+def served(model_format: str, renamed: bool = False, scalars: tuple[str, ...] = ()) -> ServedModel:
     layers = {"audio": "input_2:0"} if renamed else {"audio": "audio"}
     return ServedModel.model_validate(
         {
@@ -29,6 +29,7 @@ def served(model_format: str, renamed: bool = False) -> ServedModel:
             "files": {},
             "signature": Signature((), ()),
             "layers": layers,
+            "scalars": scalars,
         }
     )
 
@@ -97,3 +98,9 @@ def test_what_was_served_before_there_were_settings_for_it_is_served_the_same_wa
     for model_format, runtime in (("onnx", "onnxruntime"), ("savedmodel", "openvino")):
         way = choose_way(served(model_format, True), HardwareOption.model_validate({"name": "cpu-1x1"}), {"python"})
         assert (way.backend, way.runtime) == ("python", runtime)
+
+
+def test_a_model_with_a_scalar_goes_to_the_python_backend() -> None:
+    assert chosen(served("onnx", scalars=("rate",)), ALL) == "python/onnxruntime"
+    with pytest.raises(Refused, match="onnxruntime backend takes no scalar, as 'rate' is"):
+        chosen(served("onnx", scalars=("rate",)), {"onnxruntime"})

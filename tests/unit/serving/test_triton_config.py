@@ -134,9 +134,9 @@ def test_a_delay_without_batches_is_refused_for_it_would_do_nothing() -> None:
         Case(SERVED, {"max_queue_delay_us": 500}).text()
 
 
-def test_a_scalar_layer_an_unknown_dtype_and_a_name_that_names_no_folder_are_refused() -> None:
+def test_a_layer_without_dimension_an_unknown_dtype_and_a_name_that_names_no_folder_are_refused() -> None:
     scalar = Signature((TensorSpec("x", "FP32", ()),), OWN_NAMES.outputs)
-    with pytest.raises(Refused, match="scalar"):
+    with pytest.raises(Refused, match="no dimension"):
         Case(SERVED.model_copy(update={"signature": scalar}), {}).text()
     unknown = Signature((TensorSpec("x", "BF8", (-1,)),), OWN_NAMES.outputs)
     with pytest.raises(Refused, match="no dtype 'BF8'"):

@@ -21,5 +21,5 @@ def as_text(array: Array) -> Array:
 
 
 def as_answer(array: Array) -> Array:
-    """A tensor as Triton's python backend can send it: C order, text as objects."""
+    """A tensor as Triton's python backend can send it: C order, text as objects, a scalar as [1]."""
     return np.ascontiguousarray(array.astype(object) if array.dtype.kind in "US" else array)

@@ -3,8 +3,9 @@
 This folder's files are copied into the model repository, where Triton's stub process imports this one as a module of
 a package: it imports its neighbours, and nothing else of Seatrial.
 `seatrial` in the model's parameters is a JSON object: `runtime`, `main_file` (relative to `files/` beside this file),
-`layers` (public layer name → the file's own tensor name), and the settings that the session must hold: `threads`
-(intra-op threads of this one instance), `device`, `precision`.
+`layers` (public layer name → the file's own tensor name), `scalars` (public names of the layers that are [1] here and
+without dimension in the file), and the settings that the session must hold: `threads` (intra-op threads of this one
+instance), `device`, `precision`.
 
 The backend copies each input out of the memory that it shares with Triton, and each output into it. Here nothing is
 copied on the way to the runtime and back, but when requests are joined to a batch.
@@ -60,6 +61,7 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         given = json.loads(config["parameters"]["seatrial"]["string_value"])
         self._layers: dict[str, str] = given["layers"]
+        self._scalars: list[str] = given["scalars"]
         self._inputs: list[str] = [entry["name"] for entry in config["input"]]
         self._outputs: list[str] = [entry["name"] for entry in config["output"]]
         self._batched = config["max_batch_size"] > 0
@@ -86,17 +88,17 @@ class TritonPythonModel:
 
     def _call(self, request: Any, outputs: Sequence[str]) -> Call | Exception:
         try:
-            inputs = {self._own(name): _input(request, name) for name in self._inputs}
+            inputs = {self._own(name): self._input(request, name) for name in self._inputs}
         except Exception as error:  # text that is not UTF-8, say: this request's own fault
             return error
         return Call(inputs, tuple(self._own(name) for name in outputs))
 
+    def _input(self, request: Any, name: str) -> Array:
+        array = as_text(pb_utils.get_input_tensor_by_name(request, name).as_numpy())
+        return array.reshape(()) if name in self._scalars else array
+
     def _own(self, name: str) -> str:
         return self._layers.get(name, name)
-
-
-def _input(request: Any, name: str) -> Array:
-    return as_text(pb_utils.get_input_tensor_by_name(request, name).as_numpy())
 
 
 def _response(names: Sequence[str], answer: Answer) -> Any:
