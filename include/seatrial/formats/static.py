@@ -80,7 +80,8 @@ def check_folder(folder: Path, limits: TreeLimits, reading: Callable[[str], None
 
 
 def _served(manifest: Manifest, facts: FormatFacts, files: dict[str, str]) -> ServedModel:
-    signature, layers, bare = Signature((), ()), dict(manifest.layers), ()
+    signature, layers = Signature((), ()), dict(manifest.layers)
+    bare: tuple[str, ...] = ()
     if facts.signature is not None:
         for specs in (facts.signature.inputs, facts.signature.outputs):
             _check_layers(manifest.model_file, specs)
