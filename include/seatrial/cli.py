@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from seatrial import cli_archive, cli_audit, cli_deployments, cli_infer, cli_queries, cli_tokens, cli_upkeep
+from seatrial import (
+    cli_archive,
+    cli_audit,
+    cli_deployments,
+    cli_infer,
+    cli_queries,
+    cli_tokens,
+    cli_upkeep,
+    cli_uploads,
+)
 from seatrial import cli_views as views
 from seatrial.cli_common import Answer, without
 from seatrial.cli_common import api as _api
@@ -120,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     new = _command(commands, "upload", upload, "send a folder to be deployed", "seatrial upload my-model/")
     new.add_argument("folder", help="the folder with model.yaml, the model files and the samples")
     new.add_argument("--to", metavar="NAME", help="its name among the uploads (default: model name and time)")
+    cli_uploads.add_to(commands)
     new = _command(commands, "status", status, "manager, models and servers at a glance", "seatrial status pitch")
     new.add_argument("model", nargs="?", help="only this model")
     cli_deployments.add_to(commands)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from seatrial.errors import UploadRefused
 from seatrial.served_model import Format
 from seatrial.storage.paths import open_beneath, path_flaw
+from seatrial.uploads.manifest_refusals import refusal
 from seatrial.uploads.yaml_guard import LONGEST_FILE, read_yaml_mapping
 
 MANIFEST = "model.yaml"
@@ -51,10 +51,25 @@ class Objective(BaseModel):
 
     model_config = _STRICT
 
-    percentile: float = Field(default=99.0, ge=50, le=99.99)
-    latency_ms: float = Field(gt=0, le=3_600_000)
+    percentile: float = Field(
+        default=99.0,
+        ge=50,
+        le=99.99,
+        description="Share of the requests that must be within latency_ms.",
+        json_schema_extra={"unit": "%"},
+    )
+    latency_ms: float = Field(
+        gt=0,
+        le=3_600_000,
+        description="How long such a request may take, as its caller sees it.",
+        json_schema_extra={"unit": "ms"},
+    )
     requests_per_s: float | None = Field(
-        default=None, gt=0, le=1e9, description="The load to be carried by all replicas."
+        default=None,
+        gt=0,
+        le=1e9,
+        description="The load to be carried by all replicas.",
+        json_schema_extra={"unit": "requests/s"},
     )
 
 
@@ -63,13 +78,25 @@ class Comparison(BaseModel):
 
     model_config = _STRICT
 
-    comparison_class: Literal["same-graph-fp32", "same-graph-fp16", "retrained"] = "same-graph-fp32"
-    rtol: float | None = Field(default=None, ge=0, le=1e6)
-    atol: float | None = Field(default=None, ge=0)
-    latency_ratio: float = Field(
-        default=1.10, ge=1, le=100, description="How much slower than Production the version may be, at p50 and p95."
+    comparison_class: Literal["same-graph-fp32", "same-graph-fp16", "retrained"] = Field(
+        default="same-graph-fp32",
+        description="How this version relates to the one in Production: the same graph and weights, computed in FP32 or"
+        " in FP16, or trained anew (rtol is then needed).",
     )
-    min_requests: int = Field(default=200, ge=20, le=5000, description="No verdict from fewer compared requests.")
+    rtol: float | None = Field(
+        default=None, ge=0, le=1e6, description="Difference allowed, as a share of Production's value."
+    )
+    atol: float | None = Field(default=None, ge=0, description="Difference allowed besides, in the output's own unit.")
+    latency_ratio: float = Field(
+        default=1.10, ge=1, le=100, description="So many times Production's latency is allowed, at p50 and p95."
+    )
+    min_requests: int = Field(
+        default=200,
+        ge=20,
+        le=5000,
+        description="No verdict from fewer compared requests.",
+        json_schema_extra={"unit": "requests"},
+    )
     live_share: float = Field(
         default=0.0, ge=0, le=1, description="Share of min_requests that must be different captured live requests."
     )
@@ -77,7 +104,8 @@ class Comparison(BaseModel):
         default=300.0,
         ge=0,
         le=600,
-        description="How long an undecided verdict waits for more live traffic, in seconds.",
+        description="How long an undecided verdict waits for live traffic.",
+        json_schema_extra={"unit": "s"},
     )
 
 
@@ -86,10 +114,20 @@ class Capture(BaseModel):
 
     model_config = _STRICT
 
-    share: float = Field(default=0.0, ge=0, le=1)
-    per_minute: int = Field(default=600, ge=0, le=100_000)
+    share: float = Field(default=0.0, ge=0, le=1, description="Share of the requests that is kept; 0 keeps none.")
+    per_minute: int = Field(
+        default=600,
+        ge=0,
+        le=100_000,
+        description="At most so many, from one client.",
+        json_schema_extra={"unit": "requests/min"},
+    )
     largest_bytes: int = Field(
-        default=CAPTURED_BYTES, ge=0, le=CAPTURED_BYTES, description="Requests of more bytes are not kept."
+        default=CAPTURED_BYTES,
+        ge=0,
+        le=CAPTURED_BYTES,
+        description="Larger requests are not kept.",
+        json_schema_extra={"unit": "bytes"},
     )
     without: list[Line] = Field(
         default=[],
@@ -100,12 +138,24 @@ class Capture(BaseModel):
 
 class Rollover(BaseModel):
     """For this version, instead of the manager's settings: how long the version before stays ready for a rollback, and
-    how long this one is watched, in seconds after its promotion."""
+    how long this one is watched, after its promotion."""
 
     model_config = _STRICT
 
-    keep_warm_s: float | None = Field(default=None, ge=0, le=86_400)
-    watch_s: float | None = Field(default=None, ge=0, le=86_400)
+    keep_warm_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=86_400,
+        description="So long the version before stays ready.",
+        json_schema_extra={"unit": "s"},
+    )
+    watch_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=86_400,
+        description="So long a breach of the promise rolls back by itself.",
+        json_schema_extra={"unit": "s"},
+    )
 
 
 class Engine(BaseModel):
@@ -118,36 +168,52 @@ class Engine(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Everything in `model.yaml`. Unknown entries are refused, so a misspelt limit cannot be silently ignored.
-
-    `model_file` is the .onnx or .plan file or the SavedModel folder, relative to the upload. `layers` maps the names
-    that services use to the file's own tensor names; a tensor that is not named keeps its own name.
-    """
+    """Everything in `model.yaml`. Unknown entries are refused, so a misspelt limit cannot be silently ignored."""
 
     model_config = _STRICT
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")
-    format: Format
-    model_file: RelativePath
-    description: Annotated[str, Field(max_length=10_000), AfterValidator(_checked_text)] = ""
-    user: Line = ""
-    tags: dict[Key, Line] = Field(default_factory=dict, max_length=200)
-    metrics: dict[Key, float] = Field(default_factory=dict, max_length=200)
-    hyper_parameters: dict[Key, Line | int | float | bool] = Field(default_factory=dict, max_length=500)
-    layers: dict[LayerName, TensorName] = Field(default_factory=dict, max_length=1000)
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,62}$",
+        description="The model's name, by which services call it. The versions of one model share it.",
+    )
+    format: Format = Field(description="What kind of file the model is.")
+    model_file: RelativePath = Field(
+        default_factory=lambda known: DEFAULT_FILES[known["format"]],
+        description="The .onnx or .plan file, or the SavedModel's folder, relative to the upload. Default, by format: "
+        + ", ".join(DEFAULT_FILES.values())
+        + ".",
+    )
+    description: Annotated[str, Field(max_length=10_000), AfterValidator(_checked_text)] = Field(
+        default="", description="For people: what it does, what is new."
+    )
+    user: Line = Field(default="", description="Who made it.")
+    tags: dict[Key, Line] = Field(
+        default_factory=dict, max_length=200, description="Free words about the version, to be searched for."
+    )
+    metrics: dict[Key, float] = Field(
+        default_factory=dict, max_length=200, description="What was measured in training or evaluation."
+    )
+    hyper_parameters: dict[Key, Line | int | float | bool] = Field(
+        default_factory=dict, max_length=500, description="How it was trained."
+    )
+    layers: dict[LayerName, TensorName] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="The names that services use, each with the file's own tensor name. A tensor that is not named"
+        " keeps its own name.",
+    )
     objective: Objective
     comparison: Comparison = Comparison()
-    samples: tuple[RelativePath, ...] = Field(min_length=1, max_length=1000, strict=False)
+    samples: tuple[RelativePath, ...] = Field(
+        min_length=1,
+        max_length=1000,
+        strict=False,
+        description="Requests that the model must answer: .npz files with an array for each input by layer name, and"
+        " expected.<layer> for an output that is known.",
+    )
     capture: Capture = Capture()
     rollover: Rollover = Rollover()
     engine: Engine = Engine()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_file(cls, document: Any) -> Any:
-        if isinstance(document, dict) and "model_file" not in document and document.get("format") in _FORMAT_NAMES:
-            return {**document, "model_file": DEFAULT_FILES[document["format"]]}
-        return document
 
     @field_validator("samples")
     @classmethod
@@ -168,9 +234,6 @@ class Manifest(BaseModel):
         if len(set(layers.values())) != len(layers):
             raise ValueError("gives two names to one tensor")
         return layers
-
-
-_FORMAT_NAMES = tuple(DEFAULT_FILES)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -198,52 +261,4 @@ def parse_manifest(document: dict[str, Any]) -> Manifest:
         found = error.errors(include_url=False)
         # A misspelt entry is both unknown and missing: the unknown one tells the researcher more.
         first = next((flaw for flaw in found if flaw["type"] == "extra_forbidden"), found[0])
-        raise _refusal(first) from error
-
-
-def _refusal(error: ErrorDetails) -> UploadRefused:
-    """pydantic's error as one line. `ctx` holds the limit that was broken under the constraint's own name."""
-    path = _entry(error)
-    field = ".".join(path)
-    context = error.get("ctx", {})
-    if error["type"] == "missing":
-        return UploadRefused("is missing", file=MANIFEST, field=field, limit="required")
-    if error["type"] == "extra_forbidden":
-        part = _PARTS.get(path[0], Manifest) if len(path) > 1 else Manifest
-        known = ", ".join(part.model_fields)
-        return UploadRefused("is not an entry of a manifest", file=MANIFEST, field=field, limit=known)
-    value = error["input"]
-    if error["type"] == "value_error":
-        return UploadRefused(str(context["error"]), file=MANIFEST, field=field, value=value)
-    for name, (reason, words) in _LIMITS.items():
-        if name in context:
-            limit = words.format(context[name])
-            return UploadRefused(reason, file=MANIFEST, field=field, value=value, limit=limit)
-    wanted = _TYPES.get(error["type"], error["msg"].removeprefix("Input should be "))
-    return UploadRefused("is not accepted", file=MANIFEST, field=field, value=value, limit=wanted)
-
-
-def _entry(error: ErrorDetails) -> list[str]:
-    """The path to the entry that is wrong, printable, without the names that pydantic gives to branches of a union."""
-    path = [str(part)[:100] for part in error["loc"]]
-    kept = path[:2] if path[0] == "hyper_parameters" else [part for part in path if part != "[key]"]
-    return [part if part.isprintable() else ascii(part) for part in kept]
-
-
-_PARTS: dict[str, type[BaseModel]] = {
-    "objective": Objective,
-    "comparison": Comparison,
-    "capture": Capture,
-    "rollover": Rollover,
-    "engine": Engine,
-}
-_TYPES = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list", "invalid_key": "a text as name"}
-_LIMITS = {
-    "expected": ("is not a known choice", "{}"),
-    "pattern": ("does not match the pattern", "{}"),
-    "gt": ("is too small", "more than {:g}"),
-    "ge": ("is too small", "at least {:g}"),
-    "le": ("is too large", "at most {:g}"),
-    "min_length": ("is too short", "at least {} long"),
-    "max_length": ("is too long", "at most {} long"),
-}
+        raise refusal(first, Manifest, MANIFEST) from error
