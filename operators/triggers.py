@@ -26,19 +26,21 @@ class UploadTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         from seatrial.settings import Settings
+        from seatrial.uploads.roots import local_folder
         from seatrial.uploads.settling import Settling
         from seatrial.uploads.watch import observe
 
         settings = Settings.read()
+        root = local_folder(settings.uploads, "the watcher")
         store = self.asset_state_store
         done = await store.aget("done", []) if store else []
         known = {str(identity) for identity in done} if isinstance(done, list) else set()
         settling = Settling(settle_s=settings.settle_s)
         while True:
             try:
-                found = await asyncio.to_thread(observe, settings.uploads)
+                found = await asyncio.to_thread(observe, root)
             except OSError as error:
-                self.log.warning("cannot list %s: %s", settings.uploads, error)
+                self.log.warning("cannot list %s: %s", root, error)
                 found = None
             for upload in settling.complete(found, time.monotonic()) if found is not None else ():
                 if upload.identity not in known:

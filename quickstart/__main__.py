@@ -18,6 +18,7 @@ from quickstart.services import Services, start_airflow, start_manager
 from seatrial import InferenceClient
 from seatrial.errors import SeatrialError
 from seatrial.settings import Settings
+from seatrial.uploads.roots import local_folder
 
 SETTLE_S = 2.0
 RUN_LIMIT_S = 600.0
@@ -30,12 +31,14 @@ def main() -> int:
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    home = Settings.read().home
+    settings = Settings.read()
+    home = settings.home
     display, children = Display(), Children()
     outcome: dict[str, Any] = {"ok": False}
     try:
+        uploads = local_folder(settings.uploads, "make run")
         services = _start(display, children, home)
-        outcome = _job(display, services, home, arguments.examples)
+        outcome = _job(display, services, home, uploads, arguments.examples)
         _where_to_look(display, services, home)
         if not arguments.once:
             display.say("\n[bold]Ctrl-C stops everything.[/]")
@@ -66,16 +69,16 @@ def _start(display: Display, children: Children, home: Path) -> Services:
     return Services(manager, airflow, manager_url)
 
 
-def _job(display: Display, services: Services, home: Path, examples: Path) -> dict[str, Any]:
+def _job(display: Display, services: Services, home: Path, uploads: Path, examples: Path) -> dict[str, Any]:
     token = Settings.read({"SEATRIAL_HOME": str(home)}).token
     display.heading("1. A network is uploaded as ONNX")
-    upload = story.send(home, examples, "onnx", "basic-pitch, exported to ONNX")
+    upload = story.send(uploads, examples, "onnx", "basic-pitch, exported to ONNX")
     first = story.follow(services, display, upload, RUN_LIMIT_S)
     with InferenceClient(services.manager_url, token=token) as client:
         display.heading("2. A service calls it by name")
         story.first_call(client, display)
         display.heading("3. The same network is uploaded as SavedModel, while requests flow")
-        upload = story.send(home, examples, "savedmodel", "basic-pitch, the original SavedModel")
+        upload = story.send(uploads, examples, "savedmodel", "basic-pitch, the original SavedModel")
         second, traffic = story.under_traffic(
             client, display, lambda: story.follow(services, display, upload, RUN_LIMIT_S)
         )

@@ -34,11 +34,11 @@ class Journey:
     seconds: dict[str, Any]
 
 
-def send(home: Path, package: Path, model_format: str, description: str) -> Path:
-    """Put the network, in this format, into the watched folder."""
+def send(root: Path, package: Path, model_format: str, description: str) -> Path:
+    """Put the network, in this format, into the watched folder `root`."""
     with tempfile.TemporaryDirectory() as folder:
         upload = write_upload(Path(folder) / "pitch", package, model_format, description)
-        return seatrial_send(upload, home / "uploads", f"pitch-{model_format}-{time.strftime('%Y%m%d-%H%M%S')}")
+        return seatrial_send(upload, root, f"pitch-{model_format}-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
 def follow(services: Services, display: Display, upload: Path, limit_s: float) -> Journey:

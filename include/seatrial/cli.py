@@ -51,13 +51,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def upload(arguments: argparse.Namespace) -> Answer:
     from seatrial.uploads.manifest import read_manifest
+    from seatrial.uploads.roots import local_folder
     from seatrial.uploads.send import send
 
     settings = _settings()
     folder = Path(arguments.folder)
     manifest = read_manifest(folder)
     name = arguments.to or f"{manifest.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    target = send(folder, settings.uploads, name)
+    target = send(folder, local_folder(settings.uploads, "seatrial upload"), name)
     return {"upload": str(target), "model": manifest.name}, [f"{target}: {manifest.name} waits to be noticed"]
 
 
@@ -93,12 +94,14 @@ def import_mlflow(arguments: argparse.Namespace) -> Answer:
     from seatrial.mlflow_import import views as shown
     from seatrial.mlflow_import.plan import plan
     from seatrial.mlflow_import.source import MlflowSource
+    from seatrial.uploads.roots import local_folder
 
     names, aliases = (dict(map(_pair, given)) for given in (arguments.name, arguments.alias))
-    uploads = _settings().uploads
-    to = (
-        Path(arguments.to).absolute() if arguments.to else uploads / "_mlflow"
-    )  # not watched: later versions wait there
+    if arguments.to:
+        to = Path(arguments.to).absolute()
+    else:
+        uploads = local_folder(_settings().uploads, "seatrial import-mlflow without --to")
+        to = uploads / "_mlflow"  # not watched: later versions wait there
     with MlflowSource(arguments.source, arguments.python) as source:
         wanted = plan(source.versions(), names=names, aliases=aliases, latency_ms=arguments.latency_ms)
         if arguments.dry_run:

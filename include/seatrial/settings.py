@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,12 @@ class Settings:
                                                 on this home wrote down, else loopback
     token              SEATRIAL_TOKEN           bearer token; default: the content of `<home>/token`, which is readable
                                                 by its owner only
-    uploads            SEATRIAL_UPLOADS         the watched upload folder; default `<home>/uploads`
+    uploads            SEATRIAL_UPLOADS         the watched upload roots, URLs with white space between them:
+                                                `file:///folder`, `hdfs://[user@]namenode:9870/folder` or
+                                                `swebhdfs://…` as for the artifacts; a path stands for its file URL
+                                                (a space in it is %20). `hdfs:///folder` is on the NameNode of Airflow's
+                                                connection, which the manager does not have. The first is where
+                                                `seatrial upload` sends to; default `<home>/uploads`
     registry           SEATRIAL_REGISTRY        ml-metadata store; default `sqlite:///<home>/manager/registry.sqlite`
     artifacts          SEATRIAL_ARTIFACTS       artifact store: `file:///folder`, `hdfs://[user@]namenode:9870/folder`
                                                 or `swebhdfs://…:9871/folder` (TLS), with the port of the NameNode's
@@ -51,7 +57,7 @@ class Settings:
     home: Path
     manager_url: str
     token: str | None
-    uploads: Path
+    uploads: tuple[str, ...]
     registry: str
     artifacts: str
     hdfs_token: Path | None
@@ -73,7 +79,7 @@ class Settings:
             home=home,
             manager_url=env.get("SEATRIAL_MANAGER_URL") or _text(home / "manager.url") or "http://127.0.0.1:8765",
             token=env.get("SEATRIAL_TOKEN") or _text(home / "token"),
-            uploads=Path(env.get("SEATRIAL_UPLOADS", home / "uploads")).absolute(),
+            uploads=tuple(map(_url, env.get("SEATRIAL_UPLOADS", "").split())) or ((home / "uploads").as_uri(),),
             registry=env.get("SEATRIAL_REGISTRY", f"sqlite:///{home / 'manager' / 'registry.sqlite'}"),
             artifacts=env.get("SEATRIAL_ARTIFACTS") or (home / "artifacts").as_uri(),
             hdfs_token=_path(env.get("SEATRIAL_HDFS_TOKEN_FILE")),
@@ -96,6 +102,10 @@ class Settings:
 
 def _path(text: str | None) -> Path | None:
     return Path(text).absolute() if text else None
+
+
+def _url(text: str) -> str:
+    return text if "://" in text else "file://" + quote(str(Path(text).absolute()), safe="/%")
 
 
 def _text(path: Path) -> str | None:

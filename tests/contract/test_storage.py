@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from seatrial.errors import NotFound, Refused, TryAgain, WrongBytes
+from seatrial.errors import Conflict, NotFound, Refused, TryAgain, WrongBytes
 from seatrial.storage.local import CHUNK, WRITING
+from seatrial.storage.port import Entry
 from tests.storages import Place
 
 ODD = "a b+%20#?&;=*[ü/x"
@@ -189,6 +190,7 @@ def test_a_removed_file_is_gone(place: Place) -> None:
 @pytest.mark.parametrize("path", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_path_leaves_the_storage(place: Place, path: str) -> None:
     put(place, "a", b"one")
+    put(place, "d/a", b"one")
     storage = place.storage
     for act in (
         lambda: put(place, path, b"x"),
@@ -198,11 +200,117 @@ def test_no_path_leaves_the_storage(place: Place, path: str) -> None:
         lambda: storage.rename("a", path),
         lambda: storage.rename(path, "b"),
         lambda: storage.remove(path),
+        lambda: storage.rename_folder("d", path),
+        lambda: storage.rename_folder(path, "b"),
+        lambda: storage.remove_folder(path),
         *([lambda: storage.entries(path)] if path else []),
     ):
         with pytest.raises(Refused):
             act()
+    assert place.names() == ["a", "d"]
+
+
+def look(place: Place, path: str) -> Entry:
+    found = place.storage.look(path)
+    assert found is not None
+    return found
+
+
+def test_an_overwritten_file_and_a_folder_in_which_something_came_or_went_have_another_time(place: Place) -> None:
+    put(place, "d/a", b"one")
+    put(place, "d/deeper/b", b"two")
+    place.age(7200)
+    file, folder, deeper = (look(place, path).modified_ns for path in ("d/a", "d", "d/deeper"))
+    assert {entry.name: entry.modified_ns for entry in place.storage.entries("d")} == {"a": file, "deeper": deeper}
+    assert place.storage.look("d/a") is not None  # looking changes nothing
+    put(place, "d/a", b"two")
+    assert look(place, "d/a").modified_ns > file
+    folder, deeper = (look(place, path).modified_ns for path in ("d", "d/deeper"))
+    assert place.storage.remove("d/deeper/b")
+    assert look(place, "d/deeper").modified_ns > deeper
+    assert look(place, "d").modified_ns == folder  # what happens deeper is not seen above
+
+
+def test_of_many_entries_no_more_than_asked_for_are_listed(place: Place) -> None:
+    names = sorted(f"f{number:02}" for number in range(12))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: put(place, f"d/{name}", b"x"), names))
+    for most in (0, 1, 5, 12, 13, None):
+        found = [entry.name for entry in place.storage.entries("d", most)]
+        assert len(found) == len(set(found) & set(names)) == min(12, 12 if most is None else most)
+
+
+def test_a_renamed_folder_has_moved_with_all_in_it_times_and_all(place: Place) -> None:
+    put(place, "d/a", b"one")
+    put(place, "d/deeper/b", b"two")
+    place.age(7200)
+    before = [look(place, path).modified_ns for path in ("d/a", "d/deeper/b")]
+    assert place.storage.rename_folder("d", "new/folder/e")
+    assert place.names() == ["new"]
+    assert [look(place, f"new/folder/e/{path}").modified_ns for path in ("a", "deeper/b")] == before
+    assert place.bytes_of("new/folder/e/deeper/b") == b"two"
+
+
+def test_a_renamed_folder_replaces_nothing_and_moves_into_nothing(place: Place) -> None:
+    put(place, "d/a", b"one")
+    put(place, "full/a", b"two")
+    put(place, "empty/a", b"three")
+    put(place, "file", b"four")
+    place.storage.remove("empty/a")
+    for target in ("full", "empty", "file"):
+        with pytest.raises(Conflict, match=target):
+            place.storage.rename_folder("d", target)
+    for inside in ("d", "d/e"):
+        with pytest.raises(Refused, match="into itself"):
+            place.storage.rename_folder("d", inside)
+    with pytest.raises(Refused, match="file"):
+        place.storage.rename_folder("d", "file/d")
+    assert place.storage.rename_folder("d", "dd")  # which begins the same, and is not in it
+    assert place.names() == ["dd", "empty", "file", "full"]
+    assert (place.names("full"), place.names("empty"), place.bytes_of("file")) == (["a"], [], b"four")
+
+
+def test_a_folder_that_is_not_there_is_neither_renamed_nor_removed_and_a_file_is_none(place: Place) -> None:
+    put(place, "a", b"one")
+    for path in ("a", "no", "a/no", "no/no"):
+        assert not place.storage.rename_folder(path, "b")
+        assert not place.storage.remove_folder(path)
     assert place.names() == ["a"]
+
+
+def test_a_removed_folder_is_gone_with_all_in_it(place: Place) -> None:
+    for path in ("d/a", "d/deeper/b", "d/deeper/still/c", "dd/a"):
+        put(place, path, b"one")
+    assert place.storage.remove_folder("d")
+    assert place.names() == ["dd"]
+    assert place.storage.look("d") is None
+    assert not place.storage.remove_folder("d")
+
+
+def test_of_racing_renamings_to_one_name_one_folder_arrives(place: Place) -> None:
+    for at in range(5):
+        for number in range(8):
+            put(place, f"from/{number}/{number}", b"one")
+
+        def move(number: int, at: int = at) -> bool:
+            try:
+                return place.storage.rename_folder(f"from/{number}", f"to/{at}")
+            except Conflict:
+                return False
+
+        with ThreadPoolExecutor(8) as pool:
+            won = list(pool.map(move, range(8)))
+        assert won.count(True) == 1
+        assert place.names(f"to/{at}") == [str(won.index(True))]
+        place.storage.remove_folder("from")
+
+
+def test_racing_removals_of_a_folder_leave_nothing_of_it(place: Place) -> None:
+    for number in range(40):
+        put(place, f"d/{number % 4}/{number}", b"one")
+    with ThreadPoolExecutor(4) as pool:
+        assert any(pool.map(lambda _: place.storage.remove_folder("d"), range(4)))
+    assert place.names() == []
 
 
 def test_racing_writers_of_one_path_leave_one_whole_file(place: Place) -> None:

@@ -204,17 +204,17 @@ def test_an_upload_that_was_cut_off_on_its_way_is_noticed(folder: HdfsFolder) ->
 class AnswerLost(WebHdfs):
     """HDFS renames, its answer is lost, and the call is made again."""
 
-    def _rename(self, source: str, target: str) -> bool:
-        assert super()._rename(source, target)
-        return super()._rename(source, target)
+    def _rename(self, source: str, target: str, options: str = "overwrite") -> bool:
+        assert super()._rename(source, target, options)
+        return super()._rename(source, target, options)
 
 
 class TemporaryLost(WebHdfs):
     """The temporary file is removed before it is renamed, as one that is older than a collection's grace."""
 
-    def _rename(self, source: str, target: str) -> bool:
+    def _rename(self, source: str, target: str, options: str = "overwrite") -> bool:
         assert self.remove(source)
-        return super()._rename(source, target)
+        return super()._rename(source, target, options)
 
 
 def test_a_renaming_that_finds_nothing_is_believed_only_when_the_bytes_are_there(folder: HdfsFolder) -> None:

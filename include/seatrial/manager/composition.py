@@ -39,6 +39,7 @@ from seatrial.serving.watch import Limits
 from seatrial.settings import Settings
 from seatrial.storage.artifacts import ArtifactStore
 from seatrial.storage.location import open_storage
+from seatrial.uploads.roots import UploadRoot, open_roots
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class InferenceManager:
     settings: Settings
     registry: Registry
     artifacts: ArtifactStore
+    uploads: tuple[UploadRoot, ...]
     backend: LocalBackend
     deployments: Deployments
     captures: CaptureStore
@@ -91,6 +93,7 @@ class InferenceManager:
             settings=settings,
             registry=Registry(settings.registry, failed=lambda error: metrics.registry_errors.labels(error.code).inc()),
             artifacts=artifacts,
+            uploads=open_roots(settings.uploads, settings.hdfs_token),
             backend=backend,
             deployments=deployments,
             captures=CaptureStore(settings.home / "manager" / "captures"),

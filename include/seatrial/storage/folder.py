@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain, WrongBytes
+from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, TryAgain, WrongBytes
 from seatrial.storage.local import atomic_file, digest_stream
 from seatrial.storage.paths import open_beneath
-from seatrial.storage.port import Entry, checked
+from seatrial.storage.port import Entry, check_move, checked
 
 ERRORS: Mapping[int, type[SeatrialError]] = {
     errno.ENOENT: NotFound,
@@ -61,11 +63,12 @@ class Folder:
                     continue
         return False
 
-    def entries(self, folder: str) -> list[Entry]:
+    def entries(self, folder: str, most: int | None = None) -> list[Entry]:
         at = self._at(folder) if folder else self._root
         with _told(folder):
             try:
-                found = [_entry(path) for path in at.iterdir()]
+                with os.scandir(at) as scan:
+                    found = [_entry(Path(one)) for one in islice(scan, most)]
             except (FileNotFoundError, NotADirectoryError):
                 return []
         return [entry for entry in found if entry]
@@ -88,6 +91,33 @@ class Folder:
                 return False
         return True
 
+    def rename_folder(self, source: str, target: str) -> bool:
+        check_move(source, target)
+        at, to = self._at(source), self._at(target)
+        with _told(target):
+            if not _is_folder(at):
+                return False
+            to.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                if not os.path.lexists(to):  # rename(2) would replace an empty folder
+                    at.rename(to)
+                    return True
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+        raise Conflict(f"{target} is there already", file=target)
+
+    def remove_folder(self, path: str) -> bool:
+        at, was_there = self._at(path), False
+        with _told(path):
+            while _is_folder(at):
+                was_there = True
+                with suppress(FileNotFoundError):  # somebody else removes it too
+                    shutil.rmtree(at)
+        return was_there
+
     def _at(self, path: str) -> Path:
         return self._root / checked(path)
 
@@ -95,10 +125,16 @@ class Folder:
 def _entry(path: Path) -> Entry | None:
     with _told(path.name):
         try:
-            status = path.stat()
+            status = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-    return Entry(path.name, stat.S_ISDIR(status.st_mode), status.st_size, time.time() - status.st_mtime)
+    is_folder, is_file = stat.S_ISDIR(status.st_mode), stat.S_ISREG(status.st_mode)
+    age_s = time.time() - status.st_mtime
+    return Entry(path.name, is_folder, status.st_size, age_s, status.st_mtime_ns, not (is_folder or is_file))
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 @contextmanager

@@ -12,12 +12,18 @@ from seatrial.storage.paths import path_flaw
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or folder. `age_s`: seconds since its last write or touch, by the storage's own clock; may be negative."""
+    """What stands under a name. `age_s`: seconds since its last write or touch, by the storage's own clock; may be
+    negative. `modified_ns`: when that was, in ns since 1970 by that clock (HDFS counts ms). A folder's is the last
+    time that something came, went or was renamed in it. `is_special`: neither file nor folder but a symbolic link, a
+    FIFO or a device; it is never followed or read.
+    """
 
     name: str
     is_folder: bool
     bytes: int
     age_s: float
+    modified_ns: int
+    is_special: bool = False
 
 
 class Storage(Protocol):
@@ -47,8 +53,11 @@ class Storage(Protocol):
     def touch(self, path: str) -> bool:
         """Make a file young. Whether it was there: then whoever renames it from now on finds it young."""
 
-    def entries(self, folder: str) -> list[Entry]:
-        """What stands in a folder, in no order; nothing for a folder that is not there."""
+    def entries(self, folder: str, most: int | None = None) -> list[Entry]:
+        """What stands in a folder, in no order; nothing for a folder that is not there.
+
+        With `most`, no more than so many, whichever: who must not be flooded asks for one more than it takes.
+        """
 
     def rename(self, source: str, target: str) -> bool:
         """Move a file, age and all, in one step; it replaces a file at `target`. Folders above are made.
@@ -58,6 +67,21 @@ class Storage(Protocol):
 
     def remove(self, path: str) -> bool:
         """Remove a file. Whether it was there; False also when the answer of an earlier try was lost."""
+
+    def rename_folder(self, source: str, target: str) -> bool:
+        """Move a folder with all in it, times and all, in one step. Folders above are made.
+
+        Raises Conflict when anything stands at `target`: nothing is replaced, nothing moves into it. Of racing
+        renamings to one target one succeeds (on a folder of this machine, unless all of the folders are empty).
+        False when there was no folder, and also when an earlier try moved it and its answer was lost: who must know
+        looks.
+        """
+
+    def remove_folder(self, path: str) -> bool:
+        """Remove a folder with all in it; a killed call may leave a part. Whether there was a folder.
+
+        Nothing outside it is removed: symbolic links go, what they point at stays.
+        """
 
 
 class Nowhere(io.BytesIO):
@@ -73,3 +97,9 @@ def checked(path: str) -> str:
     if flaw:
         raise Refused(f"storage path: {path[:80]!r} {flaw}", field="path", value=path[:80])
     return path
+
+
+def check_move(source: str, target: str) -> None:
+    """Raise Refused for a path that is none, and for a folder that would be moved into itself."""
+    if f"{checked(target)}/".startswith(f"{checked(source)}/"):
+        raise Refused(f"storage path: {source[:80]!r} cannot be moved into itself", field="path", value=target[:80])

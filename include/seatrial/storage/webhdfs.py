@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from seatrial.errors import NotFound, SeatrialError, TryAgain, WrongBytes
+from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, TryAgain, WrongBytes
 from seatrial.storage.local import CHUNK, WRITING
 from seatrial.storage.location import HdfsFolder
-from seatrial.storage.port import Entry, Nowhere, checked
+from seatrial.storage.port import Entry, Nowhere, check_move, checked
 from seatrial.storage.webhdfs_answers import Answer, Passing, entry
 from seatrial.storage.webhdfs_http import PATIENCE_S, HdfsHttp
 
@@ -74,21 +75,56 @@ class WebHdfs:
             return False
         return True
 
-    def entries(self, folder: str) -> list[Entry]:
+    def entries(self, folder: str, most: int | None = None) -> list[Entry]:
         try:
-            answer = self._call("GET", checked(folder) if folder else "", "LISTSTATUS")
+            statuses = list(islice(self._statuses(checked(folder) if folder else ""), most))
         except NotFound:
             return []
-        found = [entry(status, self._http.now_s()) for status in answer["FileStatuses"]["FileStatus"]]
+        found = [entry(status, self._http.now_s()) for status in statuses]
         return [one for one in found if one.name]  # a file answers with itself, without a name
 
     def rename(self, source: str, target: str) -> bool:
-        parent = str(PurePosixPath(checked(target)).parent)
-        self._call("PUT", "" if parent == "." else parent, "MKDIRS")
+        self._make_parent(checked(target))
         return self._rename(checked(source), target)
 
     def remove(self, path: str) -> bool:
         return bool(self._call("DELETE", checked(path), "DELETE")["boolean"])
+
+    def rename_folder(self, source: str, target: str) -> bool:
+        check_move(source, target)
+        if not self._is_folder(source):
+            return False
+        self._make_parent(target)
+        if self.look(target):  # HDFS says that in different words
+            raise Conflict(f"{self._http.where(target)} is there already", file=target)
+        return self._rename(source, target, "none")
+
+    def remove_folder(self, path: str) -> bool:
+        if not self._is_folder(path):
+            return False
+        return bool(self._call("DELETE", path, "DELETE", recursive="true")["boolean"])
+
+    def _is_folder(self, path: str) -> bool:
+        found = self.look(path)
+        return found is not None and found.is_folder
+
+    def _make_parent(self, path: str) -> None:
+        parent = str(PurePosixPath(path).parent)
+        try:
+            self._call("PUT", "" if parent == "." else parent, "MKDIRS")
+        except Conflict as error:
+            raise Refused(f"{parent} is no folder: {error}", file=path) from error
+
+    def _statuses(self, folder: str) -> Iterator[Mapping[str, Any]]:
+        """By name, in pages of some hundreds (dfs.ls.limit)."""
+        page: dict[str, str] = {}
+        while True:
+            listing = self._call("GET", folder, "LISTSTATUS_BATCH", **page)["DirectoryListing"]
+            found = listing["partialListing"]["FileStatuses"]["FileStatus"]
+            yield from found
+            if not (found and listing["remainingEntries"]):
+                return
+            page = {"startafter": found[-1]["pathSuffix"]}
 
     def _send(self, temporary: str, source: BinaryIO, sha256: str) -> None:
         """Write the temporary file and read it back: the DataNode's 201 does not say what it got."""
@@ -111,11 +147,12 @@ class WebHdfs:
         location = self._http.ask("GET", path, "OPEN", offset=offset, noredirect="true")["Location"]
         return self._http.receive(location, path)
 
-    def _rename(self, source: str, target: str) -> bool:
-        """Without `renameoptions` the answer to an existing target would be a false with status 200."""
+    def _rename(self, source: str, target: str, options: str = "overwrite") -> bool:
+        """Without `renameoptions` the answer to an existing target would be a false with status 200, and what is moved
+        to an existing folder would land in it."""
         destination = "/" + self._http.full(target)
         try:
-            self._call("PUT", source, "RENAME", destination=destination, renameoptions="overwrite")
+            self._call("PUT", source, "RENAME", destination=destination, renameoptions=options)
         except NotFound:
             return False
         return True

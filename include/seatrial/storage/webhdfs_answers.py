@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain
+from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, TryAgain
 from seatrial.storage.port import Entry
 
 
@@ -35,6 +35,7 @@ PASSING_MESSAGES = (  # all of them mere IOExceptions
 )
 
 ERRORS: Mapping[str, type[SeatrialError]] = {
+    "FileAlreadyExistsException": Conflict,
     "FileNotFoundException": NotFound,
     "InvalidPathException": Refused,
     "ParentNotDirectoryException": Refused,
@@ -93,8 +94,9 @@ def clock_s(date: str) -> float | None:
 
 def entry(status: Mapping[str, Any], now_s: float) -> Entry:
     """A FileStatus; `now_s` is the NameNode's clock in seconds since 1970."""
-    age_s = now_s - status["modificationTime"] / 1000
-    return Entry(status["pathSuffix"], status["type"] == "DIRECTORY", status["length"], age_s)
+    name, kind, modified_ms = status["pathSuffix"], status["type"], status["modificationTime"]
+    age_s, special = now_s - modified_ms / 1000, kind not in ("DIRECTORY", "FILE")
+    return Entry(name, kind == "DIRECTORY", status["length"], age_s, modified_ms * 10**6, special)
 
 
 def _remote_exception(text: str) -> tuple[str, str] | None:

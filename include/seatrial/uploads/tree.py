@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from seatrial.errors import UploadRefused
 from seatrial.storage.local import digest_stream
@@ -27,16 +29,35 @@ class TreeLimits:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What tells that a file was touched. `changed_ns` (ctime) cannot be set back by whoever writes the file."""
+    """What tells that a file was touched. `changed_ns` (ctime) cannot be set back by whoever writes the file; it and
+    `inode` are 0 on a storage that does not tell them."""
 
     size: int
     modified_ns: int
-    changed_ns: int
-    inode: int
+    changed_ns: int = 0
+    inode: int = 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """What stands in a folder of an upload. `kind` may also be the words for what no upload may hold."""
+
+    name: str
+    kind: Literal["file", "folder"] | str
+    facts: FileFacts
+
+
+Lister = Callable[[str, int], Sequence[Item]]
+"""What stands in a folder ("" is the upload itself), no more than so many. Raises UploadRefused."""
 
 
 def list_tree(folder: Path, limits: TreeLimits = TreeLimits()) -> dict[str, FileFacts]:
-    """The regular files below `folder`, by path relative to it, in order. The marker `_SUCCESS` is left out.
+    """The regular files below `folder`, as `list_files` gives them and with what it refuses."""
+    return list_files(partial(_items, folder), limits)
+
+
+def list_files(items: Lister, limits: TreeLimits) -> dict[str, FileFacts]:
+    """An upload's regular files by path relative to it, in order. The marker `_SUCCESS` is left out.
 
     Raises UploadRefused for symbolic links, FIFOs, devices, sockets, names that `path_flaw` finds fault with or that
     differ in case only, files that cannot be listed, more files or folders than `limits.files`, or more bytes than
@@ -44,13 +65,13 @@ def list_tree(folder: Path, limits: TreeLimits = TreeLimits()) -> dict[str, File
     """
     found: dict[str, FileFacts] = {}
     total = 0
-    for number, (path, status) in enumerate(_walk(folder, "", limits.files), 1):
+    for number, (path, item) in enumerate(_walk(items, "", limits.files), 1):
         if number > limits.files:
             raise _too_many(limits.files)
-        if stat.S_ISDIR(status.st_mode):
+        if item.kind == "folder":
             continue
-        found[path] = FileFacts(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        total += status.st_size
+        found[path] = item.facts
+        total += item.facts.size
         if total > limits.bytes:
             raise UploadRefused("the files up to here are too large", file=path, limit=f"{limits.bytes} bytes in all")
     return dict(sorted(found.items()))
@@ -69,19 +90,19 @@ def digest_tree(folder: Path, limits: TreeLimits = TreeLimits()) -> dict[str, st
 
 def check_unchanged(folder: Path, before: dict[str, FileFacts], limits: TreeLimits = TreeLimits()) -> None:
     """Raise UploadRefused naming the first file that came, went or was written since `before` was listed."""
-    after = list_tree(folder, limits)
+    check_same(before, list_tree(folder, limits))
+
+
+def check_same(before: dict[str, FileFacts], after: dict[str, FileFacts]) -> None:
+    """Raise UploadRefused naming the first file, by path, in which two listings of an upload differ."""
     for path in sorted(before.keys() | after.keys()):
         if before.get(path) != after.get(path):
             raise UploadRefused(CHANGED, file=path, limit="an upload may not change after it was noticed")
 
 
-def _walk(folder: Path, below: str, most: int) -> Iterator[tuple[str, os.stat_result]]:
-    """Files and folders below `folder`, in order, a folder before what is in it."""
-    try:
-        with os.scandir(folder / below) as scan:
-            entries = sorted(islice(scan, most + 2), key=lambda entry: entry.name)  # and the marker
-    except OSError as error:
-        raise UploadRefused(f"cannot be listed: {error.strerror}", file=below or ".") from error
+def _walk(items: Lister, below: str, most: int) -> Iterator[tuple[str, Item]]:
+    """Files and folders of an upload, in order, a folder before what is in it."""
+    entries = sorted(items(below, most + 2), key=lambda item: item.name)  # and the marker
     if len(entries) > most + 1:
         raise _too_many(most)
     folded: dict[str, str] = {}
@@ -96,18 +117,28 @@ def _walk(folder: Path, below: str, most: int) -> Iterator[tuple[str, os.stat_re
         if other != entry.name:
             reason = "differs from another name in case only"
             raise UploadRefused(reason, file=path, field="file name", value=entry.name, limit=f"not {other!r}")
-        try:
-            status = entry.stat(follow_symlinks=False)
-        except OSError as error:
-            raise UploadRefused(CHANGED, file=path) from error
-        if stat.S_ISDIR(status.st_mode):
-            yield path, status
-            yield from _walk(folder, path, most)
-        elif stat.S_ISREG(status.st_mode):
-            yield path, status
-        else:
-            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
-            raise UploadRefused(f"is {kind}", file=path, limit="regular files and folders")
+        if entry.kind not in ("file", "folder"):
+            raise UploadRefused(f"is {entry.kind}", file=path, limit="regular files and folders")
+        yield path, entry
+        if entry.kind == "folder":
+            yield from _walk(items, path, most)
+
+
+def _items(folder: Path, below: str, most: int) -> list[Item]:
+    try:
+        with os.scandir(folder / below) as scan:
+            return [_item(entry, below) for entry in islice(scan, most)]
+    except OSError as error:
+        raise UploadRefused(f"cannot be listed: {error.strerror}", file=below or ".") from error
+
+
+def _item(entry: os.DirEntry[str], below: str) -> Item:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError as error:
+        raise UploadRefused(CHANGED, file=f"{below}/{entry.name}" if below else entry.name) from error
+    facts = FileFacts(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return Item(entry.name, _KINDS.get(stat.S_IFMT(status.st_mode), "a special file"), facts)
 
 
 def _too_many(most: int) -> UploadRefused:
@@ -115,6 +146,8 @@ def _too_many(most: int) -> UploadRefused:
 
 
 _KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "folder",
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",

@@ -78,4 +78,4 @@ def test_any_text_is_a_moment_or_none(date: str) -> None:
 
 def test_ages_are_by_the_namenodes_clock() -> None:
     status = {"pathSuffix": "a", "type": "FILE", "length": 5, "modificationTime": 990_000}
-    assert entry(status, now_s=1000.0) == Entry("a", False, 5, 10.0)
+    assert entry(status, now_s=1000.0) == Entry("a", False, 5, 10.0, 990_000_000_000)

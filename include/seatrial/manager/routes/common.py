@@ -13,6 +13,7 @@ from seatrial.errors import Refused
 from seatrial.manager.composition import InferenceManager
 from seatrial.registry.entities import ModelVersion, Stage
 from seatrial.registry.rules import Ledger, stages
+from seatrial.uploads.roots import locate
 
 
 async def _manager(request: Request) -> InferenceManager:
@@ -57,10 +58,10 @@ class VersionDocument(ModelVersion):
 
 def upload_folder(manager: InferenceManager, upload: str) -> Path:
     """The folder of an upload. Refused outside the upload root: no caller may make the manager read other folders."""
-    folder, root = Path(upload).resolve(), manager.settings.uploads.resolve()
-    if root not in folder.parents:
-        raise Refused(f"{upload} is not below the upload root {root}", field="upload", value=upload, limit=str(root))
-    return folder
+    root, relative = locate(manager.uploads, upload)
+    if root.folder is None:
+        raise Refused(f"{upload} is on HDFS", field="upload", value=upload)
+    return root.folder.resolve() / relative
 
 
 def version_document(manager: InferenceManager, version: ModelVersion, moves: Ledger | None = None) -> VersionDocument:

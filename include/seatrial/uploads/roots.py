@@ -1,0 +1,101 @@
+"""Upload roots: the watched folders, on this machine or on HDFS, and the names of the uploads below them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from seatrial.errors import Refused
+from seatrial.storage.location import HdfsFolder, open_storage, parse_location
+from seatrial.storage.paths import path_flaw
+from seatrial.storage.port import Storage
+
+SETTING = "SEATRIAL_UPLOADS"
+
+
+@dataclass(frozen=True)
+class UploadRoot:
+    """A watched folder. `url` names it without its user; `folder` is where it is on this machine, None on HDFS.
+
+    `storage` has its paths relative to the root. Opening asks and makes nothing.
+    """
+
+    url: str
+    storage: Storage
+    folder: Path | None = None
+
+    def name_of(self, relative: str) -> str:
+        """The upload name of what is at `relative`, a path as the storage takes it: an absolute path on this machine,
+        on HDFS a percent-encoded URL without a user."""
+        return str(self.folder / relative) if self.folder else f"{self.url}/{quote(relative)}"
+
+
+def open_roots(urls: Iterable[str], token_file: Path | None = None) -> tuple[UploadRoot, ...]:
+    """The roots at these URLs, in their order. `token_file` holds HDFS's delegation token, if it wants one.
+
+    Raises Refused, naming SEATRIAL_UPLOADS, for what is no URL of a folder; also for HDFS without a host: only Airflow
+    has a connection that names one.
+    """
+    return tuple(_open(url, token_file) for url in urls)
+
+
+def locate(roots: Sequence[UploadRoot], upload: str) -> tuple[UploadRoot, str]:
+    """The first root that an upload name is below, and the path from there. Nothing is asked of HDFS.
+
+    Symbolic links of this machine are followed first, so that none leads out of a root. On HDFS one NameNode of the
+    root's is enough. Raises Refused for what is below no root, is no upload name, or names a user.
+    """
+    if upload.startswith("/"):
+        wanted: Path | HdfsFolder = Path(upload)
+    else:
+        wanted = parse_location(upload, "upload")
+        if "@" in urlsplit(upload).netloc:
+            raise Refused("upload: the name of an upload holds no user", field="upload")
+    for root in roots:
+        relative = _below(root, wanted)
+        if relative and not path_flaw(relative):
+            return root, relative
+    limit = ", ".join(root.name_of("…") for root in roots)
+    raise Refused(
+        f"{upload} is not below the upload root{'s' * (len(roots) > 1)} {limit}",
+        field="upload",
+        value=upload,
+        limit=limit,
+    )
+
+
+def local_folder(urls: Sequence[str], purpose: str) -> Path:
+    """The first root as a folder of this machine. Raises Refused when it is on HDFS; `purpose` says what wants it."""
+    found = parse_location(urls[0], SETTING)
+    if isinstance(found, Path):
+        return found
+    raise Refused(f"{purpose} needs an upload root on this machine, and {_url(found)} is on HDFS", field=SETTING)
+
+
+def _open(url: str, token_file: Path | None) -> UploadRoot:
+    location = parse_location(url, SETTING)
+    storage = open_storage(url, SETTING, token_file)
+    if isinstance(location, Path):
+        return UploadRoot(location.as_uri(), storage, location)
+    return UploadRoot(_url(location), storage)
+
+
+def _url(location: HdfsFolder) -> str:
+    scheme = {"http": "hdfs", "https": "swebhdfs"}[location.protocol]
+    return f"{scheme}://{','.join(location.namenodes)}/{quote(location.path)}"
+
+
+def _below(root: UploadRoot, wanted: Path | HdfsFolder) -> str | None:
+    """The path from the root to what is wanted, when that is below it."""
+    if root.folder is not None:
+        if not isinstance(wanted, Path):
+            return None
+        folder, found = root.folder.resolve(), wanted.resolve()
+        return found.relative_to(folder).as_posix() if folder in found.parents else None
+    home = parse_location(root.url, SETTING)
+    if isinstance(wanted, Path) or isinstance(home, Path):
+        return None
+    same = home.protocol == wanted.protocol and not set(home.namenodes).isdisjoint(wanted.namenodes)
+    return wanted.path.removeprefix(f"{home.path}/") if same and wanted.path.startswith(f"{home.path}/") else None
