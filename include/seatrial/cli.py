@@ -17,13 +17,14 @@ from seatrial import (
     cli_audit,
     cli_deployments,
     cli_infer,
+    cli_pack,
     cli_queries,
     cli_tokens,
     cli_upkeep,
     cli_uploads,
 )
 from seatrial import cli_views as views
-from seatrial.cli_common import Answer, without
+from seatrial.cli_common import Answer, pair, without
 from seatrial.cli_common import api as _api
 from seatrial.cli_common import command as _command
 from seatrial.cli_common import settings as _settings
@@ -96,7 +97,7 @@ def import_mlflow(arguments: argparse.Namespace) -> Answer:
     from seatrial.mlflow_import.source import MlflowSource
     from seatrial.uploads.roots import local_folder
 
-    names, aliases = (dict(map(_pair, given)) for given in (arguments.name, arguments.alias))
+    names, aliases = (dict(map(pair, given)) for given in (arguments.name, arguments.alias))
     if arguments.to:
         to = Path(arguments.to).absolute()
     else:
@@ -114,13 +115,6 @@ def import_mlflow(arguments: argparse.Namespace) -> Answer:
     return shown.document(*told), shown.lines(*told)
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise Refused(f"{text!r} is not NAME=VALUE", field="option", value=text)
-    return name, value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seatrial",
@@ -132,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     new = _command(commands, "upload", upload, "send a folder to be deployed", "seatrial upload my-model/")
     new.add_argument("folder", help="the folder with model.yaml, the model files and the samples")
     new.add_argument("--to", metavar="NAME", help="its name among the uploads (default: model name and time)")
+    cli_pack.add_to(commands)
     cli_uploads.add_to(commands)
     new = _command(commands, "status", status, "manager, models and servers at a glance", "seatrial status pitch")
     new.add_argument("model", nargs="?", help="only this model")

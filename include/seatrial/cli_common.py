@@ -55,6 +55,14 @@ def without(error: ModuleNotFoundError) -> str:
     return f"this needs {name}, which is not installed: pip install 'seatrial[library]', or [manager], on Python 3.11"
 
 
+def pair(text: str) -> tuple[str, str]:
+    """`NAME=VALUE` taken apart. Raises Refused for anything else."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise Refused(f"{text!r} is not NAME=VALUE", field="option", value=text)
+    return name, value
+
+
 def version_name(text: str) -> tuple[str, int]:
     """`pitch@2` taken apart. Raises Refused for anything else."""
     name, _, number = text.partition("@")

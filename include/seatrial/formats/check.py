@@ -23,12 +23,13 @@ class CheckLimits:
 
 
 def check_upload(
-    folder: Path, options: Sequence[HardwareOption] = (), limits: CheckLimits | None = None
+    folder: Path, options: Sequence[HardwareOption] | None = (), limits: CheckLimits | None = None
 ) -> CheckReport:
     """Check the upload in `folder` without a server. Changes nothing; a second call checks again.
 
     Raises UploadRefused naming file, field, value and limit; also when parsing takes more memory, CPU or time than
-    `limits` allow, when the upload changes meanwhile, or when none of `options` can run its format.
+    `limits` allow, when the upload changes meanwhile, or when none of `options` can run its format: not judged
+    where they are not known (None).
     """
     limits = limits or CheckLimits()
     arguments = {
@@ -38,7 +39,7 @@ def check_upload(
         "sandbox": asdict(limits.sandbox),
     }
     report = CheckReport.model_validate(run_limited("check", arguments, limits.sandbox))
-    return _servable(report, options) if report.served.format == "tensorrt" else report
+    return report if options is None or report.served.format != "tensorrt" else _servable(report, options)
 
 
 def _servable(report: CheckReport, options: Sequence[HardwareOption]) -> CheckReport:

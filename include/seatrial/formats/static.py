@@ -40,11 +40,11 @@ def check(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str
 
 
 def own_signature(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str, Any]:
-    """The sandbox's task "signature": `{"folder", "format", "model_file"}` → the signature by the file's own names."""
+    """The sandbox's task "signature": `{"folder", "format", "model_file"}` → the signature by the file's own names,
+    empty for a TensorRT plan, which hides it, and `files`: the paths in the folder that the model is of."""
     reading(arguments["model_file"])
     facts = INSPECT[arguments["format"]](Path(arguments["folder"]), arguments["model_file"])
-    assert facts.signature is not None  # only a TensorRT plan hides it
-    return facts.signature.to_dict()
+    return {**(facts.signature or Signature((), ())).to_dict(), "files": facts.files}
 
 
 def check_folder(folder: Path, limits: TreeLimits, reading: Callable[[str], None]) -> CheckReport:
