@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.assets import uploads as watched
 from operators.dispatch import confirmed, new_uploads
+from operators.start_run import StartRun
 
 
 @dag(
@@ -36,7 +36,7 @@ def uploads() -> None:
             asset_state_store.set("done", confirmed(asset_state_store.get("done", []), started))
 
     new = waiting()
-    start = TriggerDagRunOperator.partial(
+    start = StartRun.partial(
         task_id="start", trigger_dag_id="model_version", logical_date=None, skip_when_already_exists=True
     ).expand_kwargs(new)
     start >> confirm(new)
