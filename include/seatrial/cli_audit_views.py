@@ -7,6 +7,7 @@ from typing import Any
 
 from seatrial.cli_query_views import stages
 from seatrial.cli_views import time_of
+from seatrial.formats.line import report_line
 
 Document = Mapping[str, Any]
 
@@ -89,7 +90,7 @@ def said(evidence: Document) -> str:
     if kind == "DeployToStaging":
         return f"answered {document['started_in_s']:g} s after its start"
     if kind == "CheckFormat":
-        return f"{len(document['files'])} files, {len(document['sample_names'])} samples answered"
+        return report_line(document)
     if kind == "Promote" and "warmth" in document:
         return f"warm before any client came: {document['sentence']}"
     if kind == "Promote":

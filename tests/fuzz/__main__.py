@@ -1,83 +1,104 @@
 """`make fuzz SECONDS=n`: every parser of an upload with n seconds of damaged and invented bytes in all.
 
-Hypothesis invents the bytes and makes what fails small. The last line is one JSON object; the exit status is 1 where a
-parser raised what it should not, with the smallest bytes that make it. What it found is kept for the next run.
+Each parser works in processes of its own (tests/fuzz/rounds.py). The last line is one JSON object; the exit status is 1
+where a parser raised what it should not, or where bytes ended its process that the format check itself does not refuse.
+The bytes of each finding are in `.seatrial/fuzz/found/`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
+import tempfile
 import time
-from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.database import DirectoryBasedExampleDatabase
-
+from seatrial.errors import UploadRefused
+from seatrial.formats.check import check_upload
 from tests.fuzz.parsers import PARSERS, Parser
+from tests.fuzz.rounds import Finding, Tried, play
 
-EXAMPLES = 2000
-
-
-def damaged(seed: bytes) -> st.SearchStrategy[bytes]:
-    """`seed` with up to eight pieces of it overwritten, cut out or put in."""
-    edit = st.tuples(st.integers(0, len(seed)), st.integers(0, 8), st.binary(max_size=12))
-
-    def apply(edits: list[tuple[int, int, bytes]]) -> bytes:
-        data = seed
-        for at, cut, put in edits:
-            data = data[:at] + put + data[at + cut :]
-        return data
-
-    return st.lists(edit, min_size=1, max_size=8).map(apply)
+FOUND = Path(".seatrial/fuzz/found")
+LONGEST_ROUND_S = 20.0
 
 
-def fuzz(name: str, parser: Parser, seconds: float, counted: Counter[str]) -> str | None:
-    """Feed `parser` for `seconds`; returns what it raised that it should not, with the smallest bytes."""
-    inputs = st.one_of(st.binary(max_size=2000), *(damaged(seed) for seed in parser.seeds))
-    failed: list[str] = []
+@dataclass
+class Result:
+    """`ended` counts the inputs that ended the parser's process and that the format check refuses all the same."""
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=DirectoryBasedExampleDatabase(f".seatrial/fuzz/{name}"),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(inputs)
-    def one_round(data: bytes) -> None:
-        counted[name] += 1
+    seconds: float = 0.0
+    tried: Tried = field(default_factory=Tried)
+    ended: int = 0
+    finding: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "seconds": round(self.seconds, 1),
+            "inputs": self.tried.inputs,
+            "per_s": round(self.tried.inputs / max(self.seconds, 1e-9)),
+            "refused": self.tried.refused,
+            "share_of_time_in_the_parser": round(self.tried.reading_s / max(self.seconds, 1e-9), 2),
+            "slowest_s": round(self.tried.slowest_s, 3),
+            "ended_and_refused": self.ended,
+            "finding": self.finding,
+        }
+
+
+def fuzz(name: str, parser: Parser, seconds: float) -> Result:
+    """Feed `parser` in rounds for `seconds`, or until something is found."""
+    result, began = Result(), time.monotonic()
+    while result.finding is None and time.monotonic() < began + seconds:
+        until = min(began + seconds, time.monotonic() + LONGEST_ROUND_S)
+        tried, finding = play(parser, until)
+        result.tried.add(tried)
+        if finding and finding.ended and parser.upload and _refused(parser, finding.data):
+            result.ended += 1
+            _keep(name, finding)
+        elif finding:
+            result.finding = f"{finding.said}: {_keep(name, finding)}"
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _refused(parser: Parser, data: bytes) -> bool:
+    """Whether the format check, in whose child this parser runs, refuses an upload with these bytes."""
+    assert parser.upload is not None
+    with tempfile.TemporaryDirectory(prefix="seatrial-fuzz-") as folder:
+        parser.upload(data)(Path(folder) / "upload")
         try:
-            parser.reads(data)
-        except parser.refuses:
-            counted[f"{name} refused"] += 1
-        except Exception as error:
-            failed.append(f"{type(error).__name__}: {error} from {data!r}")
-            raise
+            check_upload(Path(folder) / "upload")
+        except UploadRefused:
+            return True
+        except Exception:  # whatever it is, it is no refusal
+            return False
+    return False
 
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            one_round()
-        except Exception:  # told below, made small by the last of the tries
-            return failed[-1] if failed else "the fuzzer itself failed"
-    return None
+
+def _keep(name: str, finding: Finding) -> Path:
+    file = FOUND / f"{name}-{hashlib.sha256(finding.data).hexdigest()[:12]}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(finding.data)
+    return file
 
 
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--seconds", type=float, default=60)
-    seconds = options.parse_args().seconds
-    counted: Counter[str] = Counter()
-    findings = {}
-    for name, parser in PARSERS.items():
-        finding = fuzz(name, parser, seconds / len(PARSERS), counted)
-        print(f"{name}: {counted[name]} inputs, {counted[f'{name} refused']} refused: {finding or 'no finding'}")
-        if finding:
-            findings[name] = finding
-    print(json.dumps({"inputs": sum(counted[name] for name in PARSERS), "findings": findings, "ok": not findings}))
-    sys.exit(bool(findings))
+    options.add_argument("--only", nargs="*", choices=PARSERS, default=list(PARSERS))
+    chosen = options.parse_args()
+    results = {}
+    for name in chosen.only:
+        results[name] = fuzz(name, PARSERS[name], chosen.seconds / len(chosen.only))
+        print(f"{name}: {json.dumps(results[name].document())}", flush=True)
+    found = {name: result.finding for name, result in results.items() if result.finding}
+    targets = {name: result.document() for name, result in results.items()}
+    inputs = sum(result.tried.inputs for result in results.values())
+    print(json.dumps({"inputs": inputs, "targets": targets, "findings": found, "ok": not found}))
+    sys.exit(bool(found))
 
 
 if __name__ == "__main__":

@@ -93,6 +93,13 @@ def _outside(location: str | None, *says: str, size: int | None = 16, **more: st
     return Case(_external(location, size, more), NAME, ("external data of 'w'", *says))
 
 
+def _external_bytes() -> bytes:
+    weights = TensorProto(name="w", data_type=FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    weights.external_data.add(key="location", value="w.bin")
+    data: bytes = _model(constants=[weights]).SerializeToString()
+    return data
+
+
 def _linked(folder: Path) -> None:
     _external("w.bin", None)(folder)
     (folder / "w.bin").symlink_to("/etc/passwd")
@@ -262,6 +269,8 @@ LIES = {
     "layer-of-300-characters": _made(lambda: _named("x" * 300), "256"),
     "layer-of-10-MB": _made(lambda: _named("x" * 10_000_000), "256"),
     "layer-without-name": _made(lambda: _named("")),
+    "layer-not-UTF-8": _bytes(SOUND.replace(b"\x0a\x01x", b"\x0a\x01\xa9"), "UTF-8"),
+    "axis-not-UTF-8": _bytes(SOUND.replace(b"batch", b"b\xfftch"), "UTF-8"),
 }
 
 EXTERNAL = {
@@ -285,6 +294,7 @@ EXTERNAL = {
     "offset-that-overflows": _outside("w.bin", "offset", offset=str(2**64 - 8)),
     "offset-of-10000-digits": _outside("w.bin", "offset", offset="9" * 10_000),
     "offset-in-the-middle": _outside("w.bin", "offset", offset="4"),
+    "not-UTF-8": _made(lambda: _external_bytes().replace(b"w.bin", b"w.\xffin"), "UTF-8"),
 }
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from seatrial.errors import UploadRefused
+from seatrial.formats.facts import shown
 from seatrial.formats.report import CheckReport, Finding
 from seatrial.formats.sandbox import SandboxLimits, run_limited
 from seatrial.formats.tensorrt_fit import fits, in_words
@@ -38,8 +42,17 @@ def check_upload(
         "max_bytes": limits.tree.bytes,
         "sandbox": asdict(limits.sandbox),
     }
-    report = CheckReport.model_validate(run_limited("check", arguments, limits.sandbox))
+    report = report_of(run_limited("check", arguments, limits.sandbox))
     return report if options is None or report.served.format != "tensorrt" else _servable(report, options)
+
+
+def report_of(answer: Mapping[str, Any]) -> CheckReport:
+    """The report that the child answered. Raises UploadRefused for what is none: its input had taken it over."""
+    try:
+        return CheckReport.model_validate(answer)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UploadRefused("made its parser answer no report", file=".", field=shown(place, 100)) from error
 
 
 def _servable(report: CheckReport, options: Sequence[HardwareOption]) -> CheckReport:
@@ -52,9 +65,11 @@ def _servable(report: CheckReport, options: Sequence[HardwareOption]) -> CheckRe
         raise UploadRefused(reason, file=file, field="TensorRT version", value=f"TensorRT {version}", limit=limit)
     found = fits(version, built_on, gpus, report.manifest.engine)
     said = in_words(version, built_on, found)
+    value = f"TensorRT {version}, compute capability {built_on or 'unknown'}"
     if all(fit.loads is False for fit in found):
-        value = f"TensorRT {version}, compute capability {built_on or 'unknown'}"
         raise UploadRefused("fits none of the hardware options", file=file, field="engine", value=value, limit=said)
     sure = any(fit.loads for fit in found)
-    finding = Finding(severity="info" if sure else "warning", file=file, location="engine", message=said)
+    limit = ", ".join(option.name for option in gpus)
+    severity: Literal["info", "warning"] = "info" if sure else "warning"
+    finding = Finding(severity=severity, file=file, location="engine", value=value, limit=limit, message=said)
     return report.model_copy(update={"findings": (*report.findings, finding)})

@@ -9,8 +9,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from seatrial.errors import UploadRefused
+from seatrial.formats.line import finding_line, shown
 from seatrial.storage.paths import open_beneath
 from seatrial.tensors import Signature
+
+__all__ = ["Finding", "FormatFacts", "read_start", "shown"]
 
 POINTER = b"version https://git-lfs"
 
@@ -28,10 +31,7 @@ class Finding(BaseModel):
     limit: str | None = None
 
     def __str__(self) -> str:
-        """One line, as a refusal's: file, location, value, limit."""
-        where = f"{self.file}: {self.location}" if self.location else self.file
-        said = f"{self.value} {self.message}" if self.value else self.message
-        return f"{self.severity}: {where}: {said}" + (f" (limit: {self.limit})" if self.limit else "")
+        return finding_line(self.model_dump())
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,3 @@ def read_start(folder: Path, path: str, size: int) -> tuple[bytes, int]:
     if start.startswith(POINTER):
         raise UploadRefused("is a Git LFS pointer, not a model: fetch the file itself", file=path)
     return start[:size], length
-
-
-def shown(text: object, length: int = 300) -> str:
-    """Text out of a file or a vendor's message as one printable line."""
-    line = " ".join(str(text).split())
-    return "".join(c if c.isprintable() else "?" for c in line)[:length]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
     _, size = read_start(folder, model_file, 16)
     if size > LARGEST_FILE:
         raise UploadRefused("bytes are too many", file=model_file, value=size, limit=f"{LARGEST_FILE}")
+    try:
+        return _inspect(folder, model_file)
+    except UnicodeDecodeError as error:  # protobuf, checker and runtime take any bytes for a name; Python does not
+        raise UploadRefused("holds a text that is not UTF-8", file=model_file, value=error.object[:80]) from error
+
+
+def _inspect(folder: Path, model_file: str) -> FormatFacts:
     model = _parse(folder / model_file, model_file)
     check_versions(model, model_file)
     check_nodes(model, model_file)
@@ -132,12 +140,10 @@ def _runtime(model: Any) -> dict[str, str]:
 
 def _findings(model: Any, file: str) -> tuple[Finding, ...]:
     foreign = sorted({shown(node.domain, 100) for node in model.graph.node if node.domain not in ("", "ai.onnx")})
-    found = [
-        Finding(severity="info", file=file, message=f"uses operators of the domain {domain}") for domain in foreign
-    ]
+    message = "is a domain of operators besides ONNX's own"
+    found = [Finding(severity="info", file=file, location="graph", value=name, message=message) for name in foreign]
     opset = old_opset(model)
     if opset is not None:
-        message = "is older than what ONNX Runtime promises to run"
         found.append(
             Finding(
                 severity="warning",
@@ -145,7 +151,23 @@ def _findings(model: Any, file: str) -> tuple[Finding, ...]:
                 location="opset",
                 value=str(opset),
                 limit=f"{OLDEST_OPSET} or later",
-                message=message,
+                message="is older than what ONNX Runtime promises to run",
             )
         )
-    return tuple(found)
+    return (*found, *_free_axes(model, file))
+
+
+def _free_axes(model: Any, file: str) -> Iterator[Finding]:
+    """Inputs with free dimensions besides the first, which is that of the batch: what a request costs is open."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        behind = value.type.tensor_type.shape.dim[1:]
+        free = [dim.dim_param or "?" for dim in behind if not dim.HasField("dim_value")]
+        if free and value.name not in weights:
+            yield Finding(
+                severity="info",
+                file=file,
+                location=shown(value.name, 100),
+                value=shown(", ".join(map(str, free)), 100),
+                message="can be of any size: what a request costs depends on it",
+            )

@@ -36,7 +36,7 @@ def external_files(folder: Path, model_file: str, model: Any) -> tuple[str, ...]
     for tensor in _tensors(model):
         if not tensor.external_data and tensor.data_location != EXTERNAL:
             continue
-        said = {entry.key: entry.value for entry in tensor.external_data}
+        said = {entry.key: _text(entry.value) for entry in tensor.external_data}
         field = f"external data of {shown(tensor.name, 100)!r}"
         location = said.get("location", "")
         flaw = path_flaw(location)
@@ -75,6 +75,11 @@ def _needed_bytes(tensor: Any) -> int | None:
     if bits is None or any(size < 0 for size in tensor.dims):
         return None
     return int(-(-prod(tensor.dims) * bits // 8))
+
+
+def _text(value: str | bytes) -> str:
+    """Protobuf gives a text that is not UTF-8 as bytes. Raises UnicodeDecodeError for it."""
+    return value if isinstance(value, str) else value.decode()
 
 
 def _whole(text: str) -> int | None:

@@ -71,7 +71,7 @@ def check_nodes(model: Any, file: str) -> None:
 
     def call(called: tuple[str, str], calls: tuple[tuple[str, str], ...]) -> int:
         if called in calls or len(calls) >= MOST_DEEP_CALLS:
-            name = shown(".".join(called), 100)
+            name = shown(".".join(map(str, called)), 100)
             limit = f"{MOST_DEEP_CALLS} calls inside one another"
             raise UploadRefused("calls itself, or too deep", file=file, field=f"function {name}", limit=limit)
         if called not in sizes:

@@ -19,6 +19,7 @@ from seatrial.formats.facts import shown
 from seatrial.formats.syscalls import confine
 
 LARGEST_ANSWER = 64 * 2**20
+LONGEST_SAID = 2000
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 
 
@@ -26,11 +27,12 @@ KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 class SandboxLimits:
     """What the child may take. Memory is address space: the runtimes reserve more than they use.
 
-    A check gets `least_bytes` and four times the upload's size, `least_cpu_s` and a second for each 50 MB of it, and
-    `memory_bytes` and `cpu_s` at most: a small file that needs gigabytes or minutes to be read is a bomb.
+    A check gets `least_bytes`, four times the upload's first GiB and once the rest (weights beside a model file are
+    mapped, not read), `least_cpu_s` and a second for each 50 MB of it, and `memory_bytes` and `cpu_s` at most: a small
+    file that needs gigabytes or minutes to be read is a bomb.
     """
 
-    memory_bytes: int = 4 * 2**30
+    memory_bytes: int = 12 * 2**30
     least_bytes: int = 900 * 2**20
     least_cpu_s: int = 8
     cpu_s: int = 60
@@ -69,8 +71,9 @@ def run_limited(task: str, arguments: dict[str, Any], limits: SandboxLimits) -> 
         finally:
             timed_out = child.poll() is None
             _kill_group(child)
-        lines = _lines(answer)
-        return _outcome(lines, "time" if timed_out else child.returncode, _tail(log), limits)
+        answer.seek(0)
+        said = answer.read(LARGEST_ANSWER)
+        return outcome(said, "time" if timed_out else child.returncode, _tail(log), limits)
 
 
 def enter(limits: dict[str, Any], *, writes: bool) -> None:
@@ -85,25 +88,29 @@ def enter(limits: dict[str, Any], *, writes: bool) -> None:
 
 def narrow(upload_bytes: int, limits: SandboxLimits) -> None:
     """Lower this process's limits, for good, to what an upload of that size can need."""
-    memory = min(limits.memory_bytes, limits.least_bytes + 4 * upload_bytes)
+    memory = min(limits.memory_bytes, limits.least_bytes + upload_bytes + 3 * min(upload_bytes, 2**30))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     cpu = min(limits.cpu_s, limits.least_cpu_s + upload_bytes // 50_000_000)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
 
 
-def _outcome(lines: list[dict[str, Any]], ended: int | str, log: str, limits: SandboxLimits) -> dict[str, Any]:
+def outcome(said: bytes, ended: int | str, log: str, limits: SandboxLimits) -> dict[str, Any]:
+    """The answer in what a child has `said`, its lines of JSON; raises as `run_limited` does.
+
+    A child that was taken over by its input may say anything: nothing of it is shown but as a short printable line.
+    """
+    lines = _lines(said)
     last = lines[-1] if lines else {}
-    if "answer" in last:
-        answer: dict[str, Any] = last["answer"]
+    answer, problem = last.get("answer"), last.get("problem")
+    if isinstance(answer, dict):
         return answer
-    if "problem" in last:
-        raise from_problem(last["problem"])
-    reading = next((line["reading"] for line in reversed(lines) if "reading" in line), None)
+    if isinstance(problem, dict):
+        raise from_problem({shown(name): shown(value, LONGEST_SAID) for name, value in problem.items()})
+    reading = next((line["reading"] for line in reversed(lines) if isinstance(line.get("reading"), str)), None)
     if reading is None:
         raise SeatrialError(f"the format check did not start ({ended}): {log}")
-    raise UploadRefused(
-        f"could not be parsed within the limits: {_why(ended, limits)}", file=reading, limit=_all(limits)
-    )
+    reason = f"could not be parsed within the limits: {_why(ended, limits)}"
+    raise UploadRefused(reason, file=shown(reading, LONGEST_SAID), limit=_all(limits))
 
 
 def _why(ended: int | str, limits: SandboxLimits) -> str:
@@ -141,11 +148,9 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _lines(answer: IO[bytes]) -> list[dict[str, Any]]:
-    """The child's lines of JSON. A child that was taken over by its input may write anything: nothing is believed."""
-    answer.seek(0)
+def _lines(said: bytes) -> list[dict[str, Any]]:
     found = []
-    for line in answer.read(LARGEST_ANSWER).splitlines():
+    for line in said.splitlines():
         try:
             document = json.loads(line)
         except (ValueError, RecursionError):

@@ -102,7 +102,10 @@ def _choose_signature(graph: Any, main: str) -> tuple[str, Any, tuple[Finding, .
         limit = f"one, or one named {DEFAULT_SIGNATURE}"
         raise UploadRefused("are not one signature to serve", file=main, field="signatures", value=names, limit=limit)
     name = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in found else next(iter(found))
-    note = Finding(severity="info", file=main, message=f"serves {shown(name)} of the signatures {names}")
+    limit = f"one of {names}"
+    note = Finding(
+        severity="info", file=main, location="signatures", value=shown(name), limit=limit, message="is the one served"
+    )
     return name, found[name], (note,) if len(found) > 1 else ()
 
 
@@ -147,7 +150,7 @@ def _compare_shards(folder: Path, model_file: str, inside: set[str]) -> tuple[Fi
         index = read_index(file.read(), path)
     if index is None:
         message = "is compressed: its tensors were not compared with the shards"
-        return (Finding(severity="warning", file=path, message=message),)
+        return (Finding(severity="warning", file=path, location="blocks", message=message),)
     there = sum(SHARD.fullmatch(each) is not None for each in inside)
     if index.shards != there:
         reason = "shards are said, others are there"

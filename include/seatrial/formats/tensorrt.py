@@ -80,8 +80,8 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
         limit = f"{header.declared_bytes} bytes by its header"
         raise UploadRefused(reason, file=model_file, field="size", value=size, limit=limit)
     archive = _engine(folder, model_file, start, header)
-    message = "the signature of a plan is known only once a server has loaded it"
-    finding = Finding(severity="info", file=model_file, message=message)
+    message = "are known only once a server has loaded the plan"
+    finding = Finding(severity="info", file=model_file, location="layers", message=message)
     return FormatFacts(None, (model_file,), _runtime(header, read_device(archive)), (finding,))
 
 

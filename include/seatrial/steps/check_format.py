@@ -13,6 +13,7 @@ from seatrial.shadow.comparison import compare_tensors
 from seatrial.shadow.limits import limits_for
 from seatrial.steps.run import Run
 from seatrial.steps.trial import trial_server
+from seatrial.storage.paths import path_flaw
 from seatrial.tensors import Tensors, check_tensors
 from seatrial.uploads.samples import Sample, read_samples
 
@@ -20,12 +21,13 @@ from seatrial.uploads.samples import Sample, read_samples
 def check_format(run: Run, upload: str) -> dict[str, Any]:
     """The check report as JSON. Raises UploadRefused naming file, field, value and limit; leaves nothing behind."""
     folder = Path(upload.removeprefix("file://"))
+    flaw = path_flaw(folder.name)
+    if flaw:
+        raise UploadRefused(flaw, file=".", field="name of the upload", value=folder.name)
     options = tuple(HardwareOption.model_validate(option) for option in run.api.health()["options"])
     report = check_upload(folder, options)
     served = report.served
-    run.progress(f"static check passed in {report.seconds:.1f} s: {served.format}, {_shapes(report)}")
-    for finding in report.findings:
-        run.progress(str(finding))
+    run.progress(f"static check passed in {report.seconds:.1f} s: {report}")
     samples = read_samples(folder, report.manifest, served.signature)
     purpose = f"check of {served.name} from {folder.name}"
     try:
@@ -75,9 +77,3 @@ def _smallest(options: tuple[HardwareOption, ...]) -> HardwareOption:
     """The cheapest option that any machine has, without batches if there is one: a check needs no speed."""
     fitting = (option for option in options if option.device == "cpu")
     return min(fitting, key=lambda option: (option.max_batch, option.price))
-
-
-def _shapes(report: CheckReport) -> str:
-    signature = report.served.signature
-    sides = (signature.inputs, signature.outputs)
-    return " → ".join(", ".join(f"{spec.name} {spec}" for spec in side) for side in sides)
