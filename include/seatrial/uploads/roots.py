@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from seatrial.errors import Refused
+from seatrial.errors import Refused, UploadRefused
 from seatrial.storage.location import HdfsFolder, open_storage, parse_location
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Storage
@@ -45,7 +45,8 @@ def locate(roots: Sequence[UploadRoot], upload: str) -> tuple[UploadRoot, str]:
     """The first root that an upload name is below, and the path from there. Nothing is asked of HDFS.
 
     Symbolic links of this machine are followed first, so that none leads out of a root. On HDFS one NameNode of the
-    root's is enough. Raises Refused for what is below no root, is no upload name, or names a user.
+    root's is enough. Raises Refused for what is below no root, is no upload name, or names a user; UploadRefused for a
+    path that `path_flaw` finds fault with.
     """
     if upload.startswith("/"):
         wanted: Path | HdfsFolder = Path(upload)
@@ -55,7 +56,10 @@ def locate(roots: Sequence[UploadRoot], upload: str) -> tuple[UploadRoot, str]:
             raise Refused("upload: the name of an upload holds no user", field="upload")
     for root in roots:
         relative = _below(root, wanted)
-        if relative and not path_flaw(relative):
+        if relative:
+            flaw = path_flaw(relative)
+            if flaw:
+                raise UploadRefused(flaw, file=".", field="upload", value=relative)
             return root, relative
     limit = ", ".join(root.name_of("…") for root in roots)
     raise Refused(
