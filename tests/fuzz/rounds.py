@@ -6,6 +6,7 @@ signal, or never returns, the input is still there.
 
 from __future__ import annotations
 
+import faulthandler
 import mmap
 import multiprocessing
 import os
@@ -120,6 +121,7 @@ def _ending(status: int | None) -> str:
 
 
 def _round(parser: Parser, until: float, home: Path, board: Board, answer: Connection) -> None:
+    faulthandler.disable()  # its process may end: that is told by who waits for it
     tempfile.tempdir = str(home)
     parser.warm()
     if parser.upload:  # C++ code writes a line for each thing that it dislikes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from tests.plans import plan
 from tests.saved_models import write_saved_model
 
 Build = Callable[[Path], object]
+
+MOST_FILES, MOST_TOGETHER = 9_000, 7 * 2**30
+"""What the manager of these tests is set to: files and bytes of an upload, both other than they are by themselves."""
 
 OPTIONS = (HardwareOption(name="cpu-1x1"), HardwareOption(name="gpu-any", device="gpu"))
 
@@ -68,4 +72,23 @@ def sound_plan(folder: Path) -> Path:
 def sound_saved_model(folder: Path) -> Path:
     write_upload(folder, model=False, format="savedmodel")
     write_saved_model(folder / "saved_model")
+    return folder
+
+
+def large_onnx(folder: Path, *, floats: int) -> Path:
+    """A sound upload of y = x + a row of its weights, which are zeros in a file of their own."""
+    from onnx import TensorProto, helper
+
+    write_upload(folder, model=False)
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[floats // 4, 4])
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="w.bin")
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4]) for name in "xy")
+    nodes = [helper.make_node("Gather", ["w", "first"], ["row"]), helper.make_node("Add", ["x", "row"], ["y"])]
+    first = helper.make_tensor("first", TensorProto.INT64, [1], [0])
+    graph = helper.make_graph(nodes, "large", [x], [y], [weights, first])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    (folder / "w.bin").touch()
+    os.truncate(folder / "w.bin", 4 * floats)
     return folder

@@ -67,6 +67,7 @@ LIES = {
     "sections-of-everything": _bytes(_patched(8, b"\xff" * 8), "sections"),
     "section-behind-the-end": _bytes(_patched(40, struct.pack("<Q", 2**40)), "section"),
     "section-that-overflows": _bytes(_patched(48, b"\xff" * 8), "section"),
+    "another-version-inside": _bytes(_patched(56, archive((8, 6, 1, 6))[:64]), "engine", "8.6.1.6", "10.3.0.26"),
     "section-in-the-header": _bytes(_patched(40, bytes(8)), "section"),
 }
 

@@ -114,7 +114,7 @@ DAMAGE = {
     "100000-signatures": _made(lambda: saved_model(meta_graph({f"s{n}": b"" for n in range(100_000)})), "signatures"),
     "node-of-nothing": _graph(graph=[]),
     "cycle": _graph(graph=[*nodes()[:2], node("y", "Mul", ("y", "two"), {"T": field(6, 1)})]),
-    "unknown-operator": _graph(graph=[nodes()[0], node("y", "Nothing", ("x",))]),
+    "unknown-operator": _graph("operations: Nothing", graph=[nodes()[0], node("y", "Nothing", ("x",))]),
 }
 
 SIGNATURES = {

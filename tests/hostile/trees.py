@@ -10,7 +10,7 @@ import pytest
 
 from seatrial.formats.check import CheckLimits
 from seatrial.uploads.tree import TreeLimits
-from tests.hostile.case import Build, Case, sound_saved_model
+from tests.hostile.case import MOST_FILES, MOST_TOGETHER, Build, Case, sound_saved_model
 from tests.models import write_upload
 
 GIB = 2**30
@@ -171,12 +171,12 @@ CASES = {
     "long-path": Case(_named("/".join(["d" * 100] * 6)), "/".join(["d" * 100] * 5), ("file name",)),
     "deep": Case(_deep(17), "/".join(["d"] * 16), ("file name",)),
     "deeper": Case(_deep(500), "/".join(["d"] * 16), ("file name",)),
-    "10001-files": Case(_many(10_001), ".", ("too many files", "10000")),
-    "60000-names-of-one-file": Case(_many_names(60_000), ".", ("too many files", "10000")),
-    "10001-folders": Case(_folders(10_001), ".", ("too many files", "10000")),
+    "10001-files": Case(_many(10_001), ".", ("too many files", str(MOST_FILES))),
+    "60000-names-of-one-file": Case(_many_names(60_000), ".", ("too many files", str(MOST_FILES))),
+    "10001-folders": Case(_folders(10_001), ".", ("too many files", str(MOST_FILES))),
     "few-files-allowed": Case(_named("extra"), ".", ("3 files",), limits=CheckLimits(tree=TreeLimits(files=3))),
-    "large-file": Case(_sparse("extra", 9 * GIB), "extra", ("too large", str(8 * GIB))),
+    "large-file": Case(_sparse("extra", 9 * GIB), "extra", ("too large", str(MOST_TOGETHER))),
     "large-model": Case(_sparse("model.onnx", 3 * GIB), "model.onnx", ("too many", str(2**31 - 1))),
     "large-sample": Case(_sparse("samples/a.npz", GIB), "samples/a.npz", ("too large", str(256 * 2**20))),
-    "endless-file": Case(_sparse("extra", 2**42), "extra", ("too large", str(8 * GIB))),
+    "endless-file": Case(_sparse("extra", 2**42), "extra", ("too large", str(MOST_TOGETHER))),
 }

@@ -23,9 +23,15 @@ DANGEROUS = {
     **dict.fromkeys(("TextLineDataset", "TFRecordDataset", "TFRecordDatasetV2"), "reads any file"),
     **dict.fromkeys(("FixedLengthRecordDataset", "FixedLengthRecordDatasetV2", "CSVDataset"), "reads any file"),
     **dict.fromkeys(("CSVDatasetV2", "SqlDataset", "LoadDataset", "CacheDataset"), "reads any file"),
+    **dict.fromkeys(
+        ("ExperimentalCSVDataset", "ExperimentalSqlDataset", "LMDBReader", "LMDBDataset"), "reads any file"
+    ),
+    **dict.fromkeys(("ExperimentalLMDBDataset", "SnapshotDataset", "SnapshotDatasetV2"), "reads any file"),
     **dict.fromkeys(("WriteFile", "Save", "SaveSlices", "SaveDataset", "SaveDatasetV2"), "writes any file"),
     **dict.fromkeys(("WriteSummary", "CreateSummaryFileWriter", "CreateSummaryDbWriter"), "writes any file"),
     **dict.fromkeys(("PrintV2", "DumpDebug", "DebugIdentityV2", "DebugIdentityV3"), "writes any file"),
+    **dict.fromkeys(("DebugIdentity", "DebugNanCount", "DebugNumericSummary"), "writes any file"),
+    **dict.fromkeys(("DataServiceDatasetV2", "DataServiceDatasetV3", "DataServiceDatasetV4"), "talks to other hosts"),
     **dict.fromkeys(("RpcClient", "RpcCall", "RpcServer", "RemoteCall", "DataServiceDataset"), "talks to other hosts"),
 }
 

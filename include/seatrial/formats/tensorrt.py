@@ -54,9 +54,12 @@ def read_header(start: bytes) -> PlanHeader | None:
         (declared,) = struct.unpack_from("<Q", start, 16)
         return _header(tuple(start[24:28]), declared)
     if start.startswith(b"ptrt"):
-        version = tuple(start[at + 4] for at in range(24, 44, 5) if start[at : at + 4] in BYTE_TAGS)
-        return _header(version, 24 + _payload_bytes(start))
+        return _header(_archive_version(start, 24), 24 + _payload_bytes(start))
     return None
+
+
+def _archive_version(archive: bytes, at: int) -> tuple[int, ...]:
+    return tuple(archive[each + 4] for each in range(at, at + 20, 5) if archive[each : each + 4] in BYTE_TAGS)
 
 
 def inspect(folder: Path, model_file: str) -> FormatFacts:
@@ -80,6 +83,7 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
         limit = f"{header.declared_bytes} bytes by its header"
         raise UploadRefused(reason, file=model_file, field="size", value=size, limit=limit)
     archive = _engine(folder, model_file, start, header)
+    _check_same_version(model_file, header, archive)
     message = "are known only once a server has loaded the plan"
     finding = Finding(severity="info", file=model_file, location="layers", message=message)
     return FormatFacts(None, (model_file,), _runtime(header, read_device(archive)), (finding,))
@@ -112,6 +116,17 @@ def _engine(folder: Path, model_file: str, start: bytes, header: PlanHeader) -> 
         limit = f"{TRAILER.hex(' ')}: it is damaged"
         raise UploadRefused("is not the end of a plan", file=model_file, field="end", value=end, limit=limit)
     return engine if engine.startswith(b"ptrt") else b""
+
+
+def _check_same_version(model_file: str, header: PlanHeader, archive: bytes) -> None:
+    """An engine says its version too, at one of two places. In every plan seen it is the header's."""
+    at = 20 if archive[20:24] in BYTE_TAGS else 24
+    version = ".".join(map(str, _archive_version(archive, at)))
+    if version.count(".") == 3 and version != header.version:
+        limit = f"{header.version} by the plan's header"
+        raise UploadRefused(
+            "is the version that the engine says", file=model_file, field="engine", value=version, limit=limit
+        )
 
 
 def _sections(model_file: str, start: bytes, size: int) -> list[tuple[bytes, int, int]]:

@@ -122,6 +122,7 @@ HEALTH = {
     "home": "/srv/seatrial",
     "machine": {"name": "serving-1", "cores": 16, "processor": "AMD EPYC 9354"},
     "options": [OPTION],
+    "largest_upload": {"files": 10_000, "bytes": 8 * 2**30},
 }
 DOSSIER = {
     "schema": 1,

@@ -7,7 +7,7 @@ from typing import Any
 
 from seatrial.client.transport import GrpcTransport
 from seatrial.errors import BadInput, SeatrialError, ServerFailed, TryAgain, UploadRefused
-from seatrial.formats.check import CheckReport, check_upload
+from seatrial.formats.check import CheckLimits, CheckReport, check_upload
 from seatrial.hardware import HardwareOption
 from seatrial.shadow.comparison import compare_tensors
 from seatrial.shadow.limits import limits_for
@@ -16,6 +16,7 @@ from seatrial.steps.trial import trial_server
 from seatrial.storage.paths import path_flaw
 from seatrial.tensors import Tensors, check_tensors
 from seatrial.uploads.samples import Sample, read_samples
+from seatrial.uploads.tree import TreeLimits
 
 
 def check_format(run: Run, upload: str) -> dict[str, Any]:
@@ -24,8 +25,9 @@ def check_format(run: Run, upload: str) -> dict[str, Any]:
     flaw = path_flaw(folder.name)
     if flaw:
         raise UploadRefused(flaw, file=".", field="name of the upload", value=folder.name)
-    options = tuple(HardwareOption.model_validate(option) for option in run.api.health()["options"])
-    report = check_upload(folder, options)
+    manager = run.api.health()
+    options = tuple(HardwareOption.model_validate(option) for option in manager["options"])
+    report = check_upload(folder, options, CheckLimits(tree=TreeLimits(**manager["largest_upload"])))
     served = report.served
     run.progress(f"static check passed in {report.seconds:.1f} s: {report}")
     samples = read_samples(folder, report.manifest, served.signature)

@@ -22,6 +22,11 @@ class Machine(Answer):
     processor: str
 
 
+class LargestUpload(Answer):
+    files: int = Field(description="Files and folders.")
+    bytes: int = Field(description="Of all files together.")
+
+
 class Health(Answer):
     status: Literal["ok"]
     version: str
@@ -29,6 +34,7 @@ class Health(Answer):
     home: str = Field(description="The manager's folder, on its own machine.")
     machine: Machine
     options: tuple[HardwareOption, ...]
+    largest_upload: LargestUpload
 
 
 @router.get("/health")
@@ -40,4 +46,5 @@ def health(manager: Manager) -> Health:
         home=str(manager.settings.home),
         machine=Machine.model_validate(manager.machine),
         options=manager.options,
+        largest_upload=LargestUpload(files=manager.settings.upload_files, bytes=manager.settings.upload_bytes),
     )

@@ -1,0 +1,70 @@
+"""An upload that changes while it is checked is refused by the file that did, whenever that was and however it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seatrial.errors import UploadRefused
+from seatrial.formats.static import check_folder
+from seatrial.storage.sources import CHANGED
+from seatrial.uploads.tree import TreeLimits
+from tests.models import write_upload
+
+FILE = "notes.txt"
+LONG_AGO = (1_000_000_000, 1_000_000_000)
+
+Change = Callable[[Path], object]
+
+
+def _same_size_and_times(file: Path) -> None:
+    """What is left is that the kernel knows when it was changed: no call sets that."""
+    file.write_text("NOTES")
+    os.utime(file, LONG_AGO)
+
+
+def _another_in_its_place(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_text("notes")
+    os.utime(other, LONG_AGO)
+    other.replace(file)
+
+
+def _link_in_its_place(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/etc/passwd")
+
+
+CHANGES: dict[str, tuple[Change, str, str]] = {
+    "longer": (lambda file: file.write_text("notes, more"), FILE, CHANGED),
+    "same size and times": (_same_size_and_times, FILE, CHANGED),
+    "another file": (_another_in_its_place, FILE, CHANGED),
+    "gone": (lambda file: file.unlink(), FILE, CHANGED),
+    "a new file": (lambda file: (file.parent / "new").touch(), "new", CHANGED),
+    "a link": (_link_in_its_place, FILE, "is a symbolic link"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("moment", ["model.yaml", "model.onnx", "samples/a.npz", "samples/b.npz"])
+def test_a_change_at_any_moment_of_the_check_is_refused(tmp_path: Path, moment: str, change: str) -> None:
+    folder = write_upload(tmp_path / "upload")
+    (folder / FILE).write_text("notes")
+    for path in folder.rglob("*"):
+        os.utime(path, LONG_AGO)
+    make, file, said = CHANGES[change]
+
+    def reading(path: str) -> None:
+        if path == moment:
+            make(folder / FILE)
+
+    with pytest.raises(UploadRefused) as raised:
+        check_folder(folder, TreeLimits(), reading)
+    assert (raised.value.fields["file"], raised.value.fields["reason"]) == (file, said)
+
+
+def test_what_nobody_touches_passes(tmp_path: Path) -> None:
+    assert check_folder(write_upload(tmp_path / "upload"), TreeLimits(), lambda path: None).files
