@@ -38,28 +38,8 @@ from tests.saved_models import saved_model, variables_index
 
 MANIFEST = b"name: tiny\nformat: onnx\nobjective: {latency_ms: 200.0}\nsamples: [samples/a.npz]\ntags: {a: b}\n"
 YAML_WORDS = (
-    *(
-        "a:",
-        ": ",
-        "- ",
-        "\n",
-        "\n  ",
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        "&a ",
-        "*a",
-        "<<: ",
-        "!!int ",
-        "!a ",
-        "'",
-        '"',
-        "#",
-        "%",
-    ),
-    *("---", "...", "?", "~", "\t", "1e999", "0x1", "2020-01-01", "é", "|", ">"),
+    *(*"[]{},'#%|>?~", '"', "\n", "\n  ", "a:", ": ", "- ", "&a ", "*a", "<<: ", "!!int ", "!a ", "---", "...", "\t"),
+    *("1e999", "0x1", "2020-01-01", "é"),
 )
 JSON_WORDS = (*'[]{},:"', '"a"', '"\\ud800"', "1", "-1", "1e999", "NaN", "Infinity", "null", "true", " ")
 NAMES = ("a", "B/", ".", "..", "-", "{{", "CON", "é", "ß", "ﬁ", "\u202e", "\n", "\\", "_SUCCESS", " ", "/", "\0", "\0")
@@ -73,15 +53,12 @@ REPORT = (
 )
 
 
-def _nothing() -> None: ...
-
-
 @dataclass(frozen=True)
 class Parser:
     """`reads` may raise what is in `refuses` and nothing else. `seeds` are whole files that it reads.
 
-    A `message` is protobuf. `made` are other inputs. `warm` is called once, before the limits hold. `upload` builds an
-    upload around the bytes where C++ code reads them: the format check has to refuse what ends that code's process.
+    A `message` is protobuf. `made` are other inputs. `upload` builds an upload around the bytes where C++ code reads
+    them: the format check has to refuse what ends that code's process.
     """
 
     reads: Callable[[bytes], object]
@@ -89,7 +66,6 @@ class Parser:
     refuses: tuple[type[Exception], ...] = (Refused,)
     message: bool = False
     made: tuple[Make, ...] = ()
-    warm: Callable[[], object] = _nothing
     upload: Callable[[bytes], Build] | None = None
 
     def inputs(self) -> list[Make]:
@@ -99,17 +75,15 @@ class Parser:
 
 
 def _in_a_file(name: str, reads: Callable[[Path, str], object]) -> Callable[[bytes], object]:
-    """A reader of bytes out of one of a file in a folder, which is the same one each time."""
-    folders: list[Path] = []
+    """A reader of bytes out of one of a file in a folder, beside the weights that it may name."""
 
     def read(data: bytes) -> object:
-        if not folders:
-            folders.append(Path(tempfile.mkdtemp(prefix="seatrial-fuzz-")))
-            (folders[0] / "w.bin").write_bytes(bytes(16))
-        file = folders[0] / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(data)
-        return reads(folders[0], name.partition("/")[0])
+        with tempfile.TemporaryDirectory(prefix="seatrial-fuzz-") as home:
+            file = Path(home, name)
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(data)
+            Path(home, "w.bin").write_bytes(bytes(16))
+            return reads(Path(home), name.partition("/")[0])
 
     return read
 
@@ -190,7 +164,6 @@ PARSERS = {
         _onnx_seeds(),
         (UploadRefused, MemoryError),
         message=True,
-        warm=_onnx_seeds,
         upload=onnx_file,
     ),
     "saved-model-graph": Parser(_graph, (saved_model(),), (UploadRefused, DecodeError), message=True),

@@ -123,7 +123,6 @@ def _ending(status: int | None) -> str:
 def _round(parser: Parser, until: float, home: Path, board: Board, answer: Connection) -> None:
     faulthandler.disable()  # its process may end: that is told by who waits for it
     tempfile.tempdir = str(home)
-    parser.warm()
     if parser.upload:  # C++ code writes a line for each thing that it dislikes
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     makes = parser.inputs()

@@ -26,3 +26,27 @@ def test_a_promotion_says_that_its_replicas_were_warm() -> None:
 
 def test_a_promotion_says_its_ledger_entry() -> None:
     assert line_of("Promote", move={"seq": 4}, replicas=2).endswith("promotion (Promote): ledger entry 4, 2 replica(s)")
+
+
+def test_a_format_check_says_signature_versions_and_what_was_found() -> None:
+    layer = {"name": "x", "dtype": "FP32", "shape": [-1, 4]}
+    old = {
+        "severity": "warning",
+        "file": "m.onnx",
+        "location": "opset",
+        "value": "6",
+        "limit": "7",
+        "message": "is old",
+    }
+    line = line_of(
+        "CheckFormat",
+        served={"format": "onnx", "signature": {"inputs": [layer], "outputs": [layer]}},
+        runtime={"opset": "6"},
+        files={"model.onnx": "0"},
+        sample_names=["a.npz", "b.npz"],
+        findings=[old],
+    )
+    assert line.endswith(
+        "format check (CheckFormat): onnx: x FP32[-1,4] → x FP32[-1,4]; opset 6; 1 files, 2 samples; "
+        "warning: m.onnx: opset: 6 is old (limit: 7)"
+    )
