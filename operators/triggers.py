@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+if TYPE_CHECKING:
+    from operators.root_watcher import RootWatcher
+
 
 class UploadTrigger(BaseEventTrigger):
-    """Looks into the upload root every `poll_s` seconds.
+    """Looks into the upload roots every `poll_s` seconds, each in a task of its own: a slow one delays no other.
 
-    It keeps no state of its own: what the dispatcher has confirmed is in the asset's state store under "done". An event
-    that was yielded and lost comes again after a restart.
+    It keeps no state of its own: the asset's state store has the records of what the dispatcher has confirmed. An event
+    that was yielded and lost comes again.
     """
 
-    def __init__(self, poll_s: float = 1.0) -> None:
+    def __init__(self, poll_s: float = 2.0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.poll_s = poll_s
 
@@ -25,26 +27,40 @@ class UploadTrigger(BaseEventTrigger):
         return "operators.triggers.UploadTrigger", {"poll_s": self.poll_s}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        told: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue()
+        watching = [asyncio.create_task(_put(watcher, told)) for watcher in self._watchers()]
+        try:
+            while True:
+                payload = await told.get()
+                if isinstance(payload, BaseException):  # a fault of ours: Airflow logs it and starts the trigger anew
+                    raise payload
+                yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
+        finally:
+            for task in watching:
+                task.cancel()
+
+    def _watchers(self) -> list[RootWatcher]:
+        from operators.root_watcher import RootWatcher
+        from operators.upload_roots import root_opener
         from seatrial.settings import Settings
-        from seatrial.uploads.roots import local_folder
-        from seatrial.uploads.settling import Settling
-        from seatrial.uploads.watch import observe
 
         settings = Settings.read()
-        root = local_folder(settings.uploads, "the watcher")
-        store = self.asset_state_store
-        done = await store.aget("done", []) if store else []
-        known = {str(identity) for identity in done} if isinstance(done, list) else set()
-        settling = Settling(settle_s=settings.settle_s)
-        while True:
-            try:
-                found = await asyncio.to_thread(observe, root)
-            except OSError as error:
-                self.log.warning("cannot list %s: %s", root, error)
-                found = None
-            for upload in settling.complete(found, time.monotonic()) if found is not None else ():
-                if upload.identity not in known:
-                    known.add(upload.identity)
-                    self.log.info("complete upload %s (%s)", upload.path, upload.identity)
-                    yield TriggerEvent({"id": upload.identity, "upload": upload.path})  # type: ignore[no-untyped-call]
-            await asyncio.sleep(self.poll_s)
+        return [
+            RootWatcher(
+                url,
+                root_opener(url, settings.hdfs_token),
+                self.asset_state_store,
+                self.log,
+                poll_s=self.poll_s,
+                settle_s=settings.settle_s,
+            )
+            for url in settings.uploads
+        ]
+
+
+async def _put(watcher: RootWatcher, told: asyncio.Queue[dict[str, Any] | BaseException]) -> None:
+    try:
+        async for payload in watcher.run():
+            told.put_nowait(payload)
+    except Exception as error:  # it would be lost with the task
+        told.put_nowait(error)

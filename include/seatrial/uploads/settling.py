@@ -1,56 +1,56 @@
-"""When an upload is complete: pure, from what was observed and when."""
+"""When an upload is complete: pure, from how it was seen and for how long it has been so."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-Entry = tuple[str, int, int]
+SeenFile = tuple[str, int, int]
+
+BEING_COPIED = "._COPYING_"
+"""How `hdfs dfs -put` and `-cp` call a file until all of it is there."""
+
+EMPTY_TAKES = 12
+"""HDFS shows a file that is being written without a byte until its first block is full: 128 MB or the end."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """A folder as it was seen once: `entries` are (relative path, bytes, mtime in ns), in order, without the marker.
+    """An upload as it was seen once: `files` are (path in it, bytes, mtime in ns), in order, without the marker.
 
-    `has_marker` says that a `_SUCCESS` file is there and no entry is younger than it.
+    `has_marker` says that a `_SUCCESS` file is there and that no file is younger than it.
     """
 
-    path: str
-    entries: tuple[Entry, ...]
+    name: str
+    files: tuple[SeenFile, ...]
     has_marker: bool = False
 
     @cached_property
     def identity(self) -> str:
-        """16 hex digits for path and entries: the folder overwritten is another upload, a late marker is not."""
-        text = json.dumps([self.path, self.entries], ensure_ascii=True)
+        """16 hex digits for place and files: an upload overwritten is another one, with a late marker it is not.
+
+        The place is the path without scheme and NameNodes: with another NameNode in its name it is the same upload.
+        """
+        text = json.dumps([_path(self.name), self.files], ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Settling:
-    """Tells complete uploads from growing ones by observing them again and again.
+def _path(name: str) -> str:
+    scheme, there, rest = name.partition("://")
+    return f"/{rest.partition('/')[2]}" if there and "/" not in scheme else name
 
-    Complete is a folder with a marker at once, and one without when it has been the same for `settle_s` seconds.
+
+def is_complete(found: Observation, same_for_s: float, settle_s: float) -> bool:
+    """Whether an upload that has been the same for `same_for_s` seconds is all there.
+
+    With a marker it is at once, without one when it has been the same for `settle_s`; a file without a byte may be one
+    that is being written, and takes EMPTY_TAKES times as long. A folder without file and marker never is.
     """
-
-    def __init__(self, settle_s: float) -> None:
-        self._settle_s = settle_s
-        self._seen: dict[str, tuple[str, float]] = {}
-
-    def complete(self, observations: Iterable[Observation], now_s: float) -> tuple[Observation, ...]:
-        """What is complete at `now_s`, on any clock that only goes forward.
-
-        Complete folders are named by every call, not once: whoever starts runs keeps the identities it has confirmed.
-        A folder without file and marker is never complete; folders that are gone are forgotten.
-        """
-        before, self._seen = self._seen, {}
-        return tuple(found for found in observations if self._is_complete(found, before, now_s))
-
-    def _is_complete(self, found: Observation, before: dict[str, tuple[str, float]], now_s: float) -> bool:
-        identity, since = before.get(found.path, ("", now_s))
-        if identity != found.identity:
-            since = now_s
-        self._seen[found.path] = (found.identity, since)
-        return found.has_marker or bool(found.entries and now_s - since >= self._settle_s)
+    if found.has_marker:
+        return True
+    if not found.files or any(path.endswith(BEING_COPIED) for path, _, _ in found.files):
+        return False
+    takes = EMPTY_TAKES if any(size == 0 for _, size, _ in found.files) else 1
+    return same_for_s >= settle_s * takes

@@ -1,74 +1,139 @@
-"""Looking at the folder that uploads arrive in. Nothing is opened, only listed."""
+"""One upload root, looked at again and again: what is complete, for as few listings as tell it."""
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator
-from pathlib import Path
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 
-from seatrial.storage.paths import DEEPEST_PATH
-from seatrial.uploads.settling import Entry, Observation
-from seatrial.uploads.tree import MARKER, TreeLimits
+from seatrial.errors import SeatrialError
+from seatrial.storage.paths import path_flaw
+from seatrial.storage.port import Entry
+from seatrial.uploads.attention import GROUPS_AGAIN_S, UPLOADS_AGAIN_S, Place, due
+from seatrial.uploads.done import Upload
+from seatrial.uploads.settling import EMPTY_TAKES, Observation, is_complete
+from seatrial.uploads.survey import Lister, folders, observe
+
+log = logging.getLogger(__name__)
 
 
-def observe(root: Path, most_files: int = TreeLimits.files) -> list[Observation]:
-    """The uploads below `root` as they are now, by path; none when `root` does not exist.
+class Watch:
+    """Tells the complete uploads of one root.
 
-    An upload is `root/<any>/` when that folder has a file of its own (a manifest, the marker, or anything: one without
-    manifest must end in a run that says so), else each `root/<any>/<any>/` that has a file anywhere below it. Names
-    that start with `.` or `_` and symbolic links are not looked into. What vanishes meanwhile is left out. Of a folder
-    with more than `most_files` files only the first ones are listed.
+    An upload is `<root>/<any>/` when that folder has a file of its own (a manifest, the marker, or anything: one
+    without manifest must end in a run that says so). Otherwise that folder is a *group*, and each `<root>/<any>/<any>/`
+    with a file anywhere below it is one.
+
+    A poll lists the root, whose entries tell each folder's own time, and looks into what changed (attention.py).
     """
-    found = []
-    for outer in _folders(root):
-        if any(entry.is_file(follow_symlinks=False) for entry in _entries(outer)):
-            found.append(_observe(outer, most_files))
+
+    def __init__(
+        self, lister: Lister, name_of: Callable[[str], str], settle_s: float, done: Callable[[str], Upload | None]
+    ) -> None:
+        """`name_of` makes an upload's name of its path below the root; `done` knows by name what is dealt with."""
+        self._lister, self._name_of, self._settle_s, self._done = lister, name_of, settle_s, done
+        self._groups: dict[str, Place] = {}
+        self._uploads: dict[str, Place] = {}
+        self._inside: dict[str, Set[str]] = {}
+        self._troubled: set[str] = set()
+        self._polled_s: float | None = None
+
+    def poll(self, now_s: float) -> list[Upload]:
+        """What is complete among that which was looked into; `now_s` on any clock that only goes forward.
+
+        An upload is told whenever it was looked into: whoever starts runs keeps the identities that had one.
+        Raises what listing the root raises; then nothing is lost, the next poll goes on. A single folder that cannot be
+        listed is logged once and left alone until it changes or its turn comes.
+        """
+        since_s = 0.0 if self._polled_s is None else now_s - self._polled_s
+        self._see("", self._lister(""))
+        listed: dict[str, Sequence[Entry]] = {}
+        for path in due(self._groups, now_s, since_s=since_s, again_s=GROUPS_AGAIN_S):
+            with self._guarded(path, self._groups[path], now_s):
+                listed[path] = self._look_into_group(path, now_s)
+        complete: list[Upload] = []
+        for path in due(self._uploads, now_s, since_s=since_s, again_s=UPLOADS_AGAIN_S):
+            with self._guarded(path, self._uploads[path], now_s):
+                complete += self._look_into(path, listed, now_s)
+        self._polled_s = now_s
+        return complete
+
+    def names(self) -> set[str]:
+        """The names of all that may be uploads; empty as long as some may not have been seen yet."""
+        if any(group.seen_ns is None for group in self._groups.values()):
+            return set()
+        return {self._name_of(path) for path in self._uploads}
+
+    def _look_into_group(self, path: str, now_s: float) -> Sequence[Entry]:
+        entries = self._lister(path)
+        if _has_file(entries):
+            self._uploads[path] = Place(self._groups.pop(path).told_ns)
+            self._see(path, ())
         else:
-            inner = [_observe(folder, most_files) for folder in _folders(outer)]
-            found += [upload for upload in inner if upload.entries or upload.has_marker]
-    return found
+            self._see(path, entries)
+            found = frozenset((entry.name, entry.modified_ns) for entry in entries)
+            self._groups[path].look(str(hash(found)), now_s, settled=True)
+        return entries
 
+    def _look_into(self, path: str, listed: Mapping[str, Sequence[Entry]], now_s: float) -> list[Upload]:
+        place, name = self._uploads[path], self._name_of(path)
+        if path_flaw(path):  # it cannot be listed: a run must say why
+            found = Observation(name, ((".", 1, place.told_ns),))
+        else:
+            entries = listed[path] if path in listed else self._lister(path)
+            if "/" not in path and not _has_file(entries):
+                self._groups[path] = Place(self._uploads.pop(path).told_ns)
+                return []
+            found = observe(name, path, entries, self._lister)
+        complete = is_complete(found, place.same_for(found.identity, now_s), self._settle_s)
+        place.look(found.identity, now_s, settled=complete, settles_in_s=self._settle_s * EMPTY_TAKES)
+        return [Upload(name, found.identity, place.told_ns)] if complete else []
 
-def _observe(folder: Path, most: int) -> Observation:
-    entries: list[Entry] = []
-    marker_ns: int | None = None
-    for path, status in _walk(folder, "", DEEPEST_PATH + 1):
-        if path == MARKER:
-            marker_ns = status.st_mtime_ns
-            continue
-        entries.append((path, status.st_size, status.st_mtime_ns))
-        if len(entries) > most:
-            break
-    # A marker that is older than a file belongs to the former upload: this one is still being written over it.
-    whole = marker_ns is not None and all(modified_ns <= marker_ns for _, _, modified_ns in entries)
-    return Observation(str(folder), tuple(sorted(entries)), whole)
+    def _see(self, parent: str, entries: Sequence[Entry]) -> None:
+        """The folders in the root or in a group, as they are now: what is new is met, what is gone forgotten."""
+        there = {f"{parent}/{one.name}" if parent else one.name: one.modified_ns for one in folders(entries)}
+        for path in self._inside.get(parent, frozenset()) - there.keys():
+            self._forget(path)
+        self._inside[parent] = there.keys()
+        for path, told_ns in there.items():
+            place = self._groups.get(path) or self._uploads.get(path)
+            if place:
+                place.told_ns = told_ns
+            else:
+                self._meet(path, told_ns)
 
+    def _meet(self, path: str, told_ns: int) -> None:
+        if not path.isprintable():
+            self._warn(path, "its name holds what cannot be printed")
+            return
+        done = self._done(self._name_of(path))
+        known = Place(told_ns, done.told_ns, identity=done.identity, settled=True) if done else Place(told_ns)
+        is_upload = done or "/" in path or path_flaw(path)
+        (self._uploads if is_upload else self._groups)[path] = known
 
-def _walk(folder: Path, below: str, levels: int) -> Iterator[tuple[str, os.stat_result]]:
-    for entry in _entries(folder / below):
-        path = f"{below}/{entry.name}" if below else entry.name
+    def _forget(self, path: str) -> None:
+        self._groups.pop(path, None)
+        self._uploads.pop(path, None)
+        self._troubled.discard(path)
+        for inside in self._inside.pop(path, frozenset()):
+            self._forget(inside)
+
+    @contextmanager
+    def _guarded(self, path: str, place: Place, now_s: float) -> Iterator[None]:
         try:
-            status = entry.stat(follow_symlinks=False)
-        except OSError:
-            continue
-        if stat.S_ISDIR(status.st_mode) and levels:
-            yield from _walk(folder, path, levels - 1)
+            yield
+        except SeatrialError as error:
+            self._lister("")  # raises when the root is in trouble, and not this folder alone
+            place.look(place.identity, now_s, settled=place.settled)
+            self._warn(path, error)
         else:
-            yield path, status
+            self._troubled.discard(path)
+
+    def _warn(self, path: str, reason: object) -> None:
+        if path not in self._troubled:
+            self._troubled.add(path)
+            log.warning("%r in an upload root is left alone: %s", path, reason)
 
 
-def _folders(folder: Path) -> list[Path]:
-    return [
-        Path(entry.path)
-        for entry in _entries(folder)
-        if not entry.name.startswith((".", "_")) and entry.is_dir(follow_symlinks=False)
-    ]
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        return []
+def _has_file(entries: Sequence[Entry]) -> bool:
+    return any(not entry.is_folder and not entry.is_special for entry in entries)

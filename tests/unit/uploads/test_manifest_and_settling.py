@@ -8,7 +8,6 @@ import pytest
 from seatrial.errors import Conflict, Refused, UploadRefused
 from seatrial.uploads.manifest import read_manifest
 from seatrial.uploads.send import send
-from seatrial.uploads.settling import Observation, Settling
 from tests.models import write_upload
 
 
@@ -38,27 +37,6 @@ def test_yaml_aliases_and_missing_manifests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.yaml").write_text("a: &a [x]\nb: [*a, *a]\n")
     with pytest.raises(UploadRefused, match=r"model\.yaml"):
         read_manifest(tmp_path)
-
-
-def _seen(mtime: int = 1, *, marker: bool = False) -> Observation:
-    return Observation("/uploads/a", (("model.onnx", 10, mtime),), marker)
-
-
-def test_an_upload_with_a_marker_is_complete_at_once() -> None:
-    assert Settling(5).complete([_seen(marker=True)], 0) == (_seen(marker=True),)
-
-
-def test_one_without_must_stay_as_it_is_for_the_settling_time() -> None:
-    settling = Settling(5)
-    assert settling.complete([_seen(1)], 0) == ()
-    assert settling.complete([_seen(2)], 4) == (), "it grew: the time starts anew"
-    assert settling.complete([_seen(2)], 8) == ()
-    assert settling.complete([_seen(2)], 9) == (_seen(2),)
-
-
-def test_an_overwritten_upload_is_another_one() -> None:
-    assert _seen(1).identity != _seen(2).identity
-    assert _seen(1).identity == _seen(1, marker=True).identity
 
 
 def test_sending_is_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""What is below an upload's folder, from listings alone: nothing is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from seatrial.storage.paths import path_flaw
+from seatrial.storage.port import Entry
+from seatrial.uploads.settling import Observation, SeenFile
+from seatrial.uploads.tree import MARKER, TreeLimits
+
+MOST = TreeLimits.files
+
+Lister = Callable[[str], Sequence[Entry]]
+"""The entries of a folder, given as a path below the upload root; none for one that is not there."""
+
+
+def folders(entries: Iterable[Entry]) -> list[Entry]:
+    """Those that may be an upload or a group of some: names that begin with `.` or `_` are somebody's work in hand."""
+    return [entry for entry in entries if entry.is_folder and not entry.name.startswith((".", "_"))]
+
+
+def observe(name: str, path: str, entries: Sequence[Entry], lister: Lister) -> Observation:
+    """The upload called `name` as it is now; `entries` are those of its folder, which is `path` below the root.
+
+    Folders that cannot be named, or lie too deep, count as a file: the check will refuse them. Of an upload with more
+    than MOST files only the first ones are seen.
+    """
+    files: list[SeenFile] = []
+    marker_ns: int | None = None
+    for at, entry in _walk("", path, entries, lister):
+        if at == MARKER:
+            marker_ns = entry.modified_ns
+            continue
+        files.append((at, entry.bytes, entry.modified_ns))
+        if len(files) > MOST:
+            break
+    # A marker that is older than a file belongs to the former upload: this one is still being written over it.
+    whole = marker_ns is not None and all(modified_ns <= marker_ns for _, _, modified_ns in files)
+    return Observation(name, tuple(sorted(files)), whole)
+
+
+def _walk(below: str, folder: str, entries: Iterable[Entry], lister: Lister) -> Iterator[tuple[str, Entry]]:
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        path = f"{below}/{entry.name}" if below else entry.name
+        at = f"{folder}/{entry.name}"
+        if entry.is_folder and not path_flaw(at):
+            yield from _walk(path, at, lister(at), lister)
+        else:
+            yield path, entry

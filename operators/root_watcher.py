@@ -1,0 +1,121 @@
+"""One upload root watched from the triggerer's event loop, which it never blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+from operators.daemon_threads import in_thread
+from seatrial.errors import SeatrialError
+from seatrial.uploads.done import Records, Upload, pruned, records, shard_of, shards_of
+from seatrial.uploads.pending import Pending
+from seatrial.uploads.roots import UploadRoot
+from seatrial.uploads.watch import Watch
+
+SLOW_S = 30.0
+"""A poll that takes longer is logged, as trouble."""
+
+PRUNE_S = 3600.0
+"""Records of uploads that are gone are dropped so often."""
+
+
+class RootWatcher:
+    """Tells each complete upload of a root, at least once, and again until its record is in the state store.
+
+    The records are written by whoever starts the runs. Trouble is logged when it begins and when it ends.
+    """
+
+    def __init__(
+        self, url: str, open_root: Callable[[], UploadRoot], store: Any, log: Any, *, poll_s: float, settle_s: float
+    ) -> None:
+        """`store` and `log` are the trigger's. `open_root` may block, and is tried again when it fails."""
+        self._url, self._open_root, self._store, self._log = url, open_root, store, log
+        self._poll_s, self._settle_s = poll_s, settle_s
+        self._trouble_s: float | None = None
+
+    async def run(self) -> AsyncIterator[dict[str, Any]]:
+        """The payload of an event for each upload, for ever."""
+        looks: _Looks | None = None
+        while True:
+            try:
+                looks = looks or await self._open()
+                for upload in await self._complete(looks):
+                    yield _payload(looks.root, upload)
+                for upload in await self._lost(looks):
+                    yield _payload(looks.root, upload)
+                await self._prune(looks)
+                self._trouble_ended()
+            except (SeatrialError, AirflowRuntimeError) as error:
+                self._trouble_began(str(error))
+            await asyncio.sleep(self._poll_s)
+
+    async def _open(self) -> _Looks:
+        root = await in_thread(self._open_root)
+        pending = Pending(await self._records(shards_of(root.url)))
+        self._log.info("watching %s, where %d uploads had their run", root.url, len(pending.done))
+        return _Looks(root, pending, Watch(root.storage.entries, root.name_of, self._settle_s, pending.confirmed))
+
+    async def _complete(self, looks: _Looks) -> list[Upload]:
+        now_s = time.monotonic()
+        poll = in_thread(lambda: looks.watch.poll(now_s))
+        ready, _ = await asyncio.wait({poll}, timeout=SLOW_S)
+        if not ready:
+            self._trouble_began(f"no answer for {SLOW_S:.0f} s")
+        found = looks.pending.fresh(await poll, now_s)
+        for upload in found:
+            self._log.info("complete upload %s (%s)", upload.name, upload.identity)
+        return found
+
+    async def _lost(self, looks: _Looks) -> list[Upload]:
+        overdue = looks.pending.overdue(time.monotonic())
+        if not overdue:
+            return []
+        kept = await self._records({shard_of(looks.root.url, upload.name) for upload in overdue})
+        lost = looks.pending.again(overdue, kept, time.monotonic())
+        for upload in lost:
+            self._log.warning("upload %s (%s) has had no run yet, and is told again", upload.name, upload.identity)
+        return lost
+
+    async def _prune(self, looks: _Looks) -> None:
+        """A root that shows nothing may only be unmounted: nothing of it is dropped."""
+        names = looks.watch.names() if time.monotonic() - looks.pruned_s >= PRUNE_S else set()
+        if not names:
+            return
+        looks.pruned_s = time.monotonic()
+        looks.pending.done = pruned(looks.pending.done, names)
+        for shard in shards_of(looks.root.url):
+            kept = await self._records([shard])
+            left = pruned(kept, names)
+            if len(left) < len(kept):
+                await self._store.aset(shard, left)
+
+    async def _records(self, shards: Iterable[str]) -> Records:
+        found: Records = {}
+        for shard in shards if self._store else ():
+            found |= records(await self._store.aget(shard, {}))
+        return found
+
+    def _trouble_began(self, reason: str) -> None:
+        if self._trouble_s is None:
+            self._trouble_s = time.monotonic()
+            self._log.warning("upload root %s: %s", self._url, reason)
+
+    def _trouble_ended(self) -> None:
+        if self._trouble_s is not None:
+            self._log.info("upload root %s: well again after %.0f s", self._url, time.monotonic() - self._trouble_s)
+            self._trouble_s = None
+
+
+class _Looks:
+    """What there is of a root once it was opened."""
+
+    def __init__(self, root: UploadRoot, pending: Pending, watch: Watch) -> None:
+        self.root, self.pending, self.watch, self.pruned_s = root, pending, watch, time.monotonic()
+
+
+def _payload(root: UploadRoot, upload: Upload) -> dict[str, Any]:
+    return {"id": upload.identity, "upload": upload.name, "told_ns": upload.told_ns, "root": root.url}
