@@ -68,8 +68,9 @@ test-chaos: .venv-manager/.ready ## the manager killed at 20 random moments, eac
 	@PYTHONPATH="$(CURDIR)" exec .venv-manager/bin/python -m tests.chaos --kills 20 $(if $(SEED),--seed $(SEED))
 
 .PHONY: test-hdfs
-test-hdfs: .venv-manager/.ready $(HDFS_JARS)/.ready ## the storage contract and the artifact store, on folders and on a real HDFS
+test-hdfs: setup $(HDFS_JARS)/.ready ## the storage contract, the artifact store and the upload watcher, on a real HDFS too
 	.venv-manager/bin/python -m pytest tests/contract/test_storage.py tests/contract/test_artifact_store.py tests/integration/test_hdfs.py -q
+	.venv-airflow/bin/python -m pytest tests/airflow/test_hdfs_watching.py -q
 
 .PHONY: bench-registry
 bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow beside it (11 min)
@@ -78,6 +79,14 @@ bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000
 .PHONY: bench-artifacts
 bench-artifacts: .venv-manager/.ready $(HDFS_JARS)/.ready ## the artifact store on a folder and on a real HDFS: put, copy out, collect
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.artifacts
+
+.PHONY: bench-uploads
+bench-uploads: setup ## 1000 uploads at once through Airflow, killed in the middle: one run each; seconds to a run (5 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.uploads
+
+.PHONY: bench-watch
+bench-watch: .venv-manager/.ready $(HDFS_JARS)/.ready ## a poll beside 10 000 old uploads, on a folder and on a real HDFS (8 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.watching
 
 .PHONY: bench-runtime
 bench-runtime: .venv-manager/.ready $(EXAMPLES)/.ready ## the python runtime against the bare session, start and memory of a replica (3 min)

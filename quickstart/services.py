@@ -58,13 +58,16 @@ def start_manager(
     return ManagerAPI(url, token=Settings.read(env).token), url
 
 
-def start_airflow(children: Children, home: Path, manager_url: str, token: str, *, settle_s: float) -> AirflowAPI:
-    """`airflow standalone` on loopback with the project's DAGs, all four components healthy."""
+def start_airflow(
+    children: Children, home: Path, manager_url: str, token: str, *, settle_s: float, dags: Path = ROOT / "dags"
+) -> AirflowAPI:
+    """`airflow standalone` on loopback, all four components healthy. Each file in `dags` is named like its DAG."""
     folder = home / "airflow"
     folder.mkdir(parents=True, exist_ok=True)
     user, password = "admin", _password(folder)
     port, *log_ports = _free_ports((8080, 8793, 8794))
     env = airflow_environment(home, manager_url, token, settle_s=settle_s) | {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(log_ports[0]),
@@ -77,7 +80,7 @@ def start_airflow(children: Children, home: Path, manager_url: str, token: str, 
 
     def healthy() -> bool:
         _alive(process, "Airflow", log)
-        return api.healthy() and api.has_dags(("model_version", "uploads", "rollback", "reprofile"))
+        return api.healthy() and api.has_dags(file.stem for file in dags.glob("*.py"))
 
     wait_until(healthy, Deadline.after(180), "Airflow is healthy and knows the DAGs")
     api.set_pool("seatrial_profiling", 1, "one measurement at a time on this machine")
@@ -100,7 +103,6 @@ def airflow_environment(home: Path, manager_url: str, token: str, *, settle_s: f
         "AIRFLOW_CONN_SEATRIAL_MANAGER": json.dumps(connection),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
