@@ -7,7 +7,6 @@ import getpass
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -48,19 +47,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
-
-
-def upload(arguments: argparse.Namespace) -> Answer:
-    from seatrial.uploads.manifest import read_manifest
-    from seatrial.uploads.roots import local_folder
-    from seatrial.uploads.send import send
-
-    settings = _settings()
-    folder = Path(arguments.folder)
-    manifest = read_manifest(folder)
-    name = arguments.to or f"{manifest.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    target = send(folder, local_folder(settings.uploads, "seatrial upload"), name)
-    return {"upload": str(target), "model": manifest.name}, [f"{target}: {manifest.name} waits to be noticed"]
 
 
 def status(arguments: argparse.Namespace) -> Answer:
@@ -123,9 +109,6 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    new = _command(commands, "upload", upload, "send a folder to be deployed", "seatrial upload my-model/")
-    new.add_argument("folder", help="the folder with model.yaml, the model files and the samples")
-    new.add_argument("--to", metavar="NAME", help="its name among the uploads (default: model name and time)")
     cli_pack.add_to(commands)
     cli_uploads.add_to(commands)
     new = _command(commands, "status", status, "manager, models and servers at a glance", "seatrial status pitch")

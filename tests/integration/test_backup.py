@@ -24,14 +24,14 @@ from tests.postgres import PostgresServer
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
-def block(name: str) -> str:
-    found = re.search(rf"<!-- tried: {name} -->\n```sh\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
-    assert found, f"{OPERATIONS.name} has no block {name!r}"
+def block(name: str, document: Path) -> str:
+    found = re.search(rf"<!-- tried: {name} -->\n```sh\n(.*?)```", document.read_text(), re.DOTALL)
+    assert found, f"{document.name} has no block {name!r}"
     return found[1]
 
 
-def run(name: str, environ: dict[str, str]) -> None:
-    subprocess.run(["bash", "-euo", "pipefail", "-c", block(name)], env=environ, check=True)
+def run(name: str, environ: dict[str, str], document: Path = OPERATIONS) -> None:
+    subprocess.run(["bash", "-euo", "pipefail", "-c", block(name, document)], env=environ, check=True)
 
 
 @pytest.mark.parametrize("kind", STORES)

@@ -136,15 +136,6 @@ def test_the_ledger_is_shown_oldest_first(seatrial: Seatrial, served: int) -> No
     assert "to be called" in seatrial("ledger", "tiny").stdout
 
 
-def test_an_upload_arrives_whole_with_its_marker_and_not_twice(seatrial: Seatrial, home: Path, tmp_path: Path) -> None:
-    folder = write_upload(tmp_path / "mine", marker=False)
-    arrived = Path(document(seatrial("upload", str(folder), "--to", "second", "--json"))["upload"])
-    assert arrived == home / "uploads" / "second"
-    assert {path.name for path in arrived.iterdir()} == {"_SUCCESS", "model.onnx", "model.yaml", "samples"}
-    assert seatrial("upload", str(folder), "--to", "second").returncode == 4
-    assert not list((home / "uploads").glob(".incoming-*"))
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
@@ -158,7 +149,6 @@ def test_an_upload_arrives_whole_with_its_marker_and_not_twice(seatrial: Seatria
         (["logs", "nobody"], 3, "no Inference Server nobody"),
         (["logs", "nobody", "--lines", "0"], 2, "lines"),
         (["logs", "nobody", "--follow", "--json"], 2, "leave one of them out"),
-        (["upload", "nowhere"], 2, "model.yaml"),
         (["rollback", "tiny", "--why", "test"], 3, "nothing to roll back to"),
     ],
 )

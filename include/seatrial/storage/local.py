@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -63,7 +64,12 @@ def digest_stream(file: BinaryIO, into: BinaryIO | None = None) -> str:
 def _make_folder(folder: Path) -> None:
     """With what is above it, also after a power cut."""
     new = list(takewhile(lambda part: not part.exists(), (folder, *folder.parents)))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        if folder.is_file():
+            raise
+        raise FileNotFoundError(errno.ENOENT, "was renamed or removed meanwhile", str(folder)) from error
     for part in new:
         _sync_folder(part.parent)
 

@@ -209,7 +209,7 @@ class Manifest(BaseModel):
         max_length=1000,
         strict=False,
         description="Requests that the model must answer: .npz files with an array for each input by layer name, and"
-        " expected.<layer> for an output that is known.",
+        " `expected.<layer>` for an output that is known.",
     )
     capture: Capture = Capture()
     rollover: Rollover = Rollover()

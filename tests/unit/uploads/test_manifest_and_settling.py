@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from seatrial.errors import Conflict, Refused, UploadRefused
+from seatrial.errors import UploadRefused
 from seatrial.uploads.manifest import read_manifest
-from seatrial.uploads.send import send
 from tests.models import write_upload
 
 
@@ -37,18 +36,3 @@ def test_yaml_aliases_and_missing_manifests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.yaml").write_text("a: &a [x]\nb: [*a, *a]\n")
     with pytest.raises(UploadRefused, match=r"model\.yaml"):
         read_manifest(tmp_path)
-
-
-def test_sending_is_whole_or_not_at_all(tmp_path: Path) -> None:
-    folder, root = write_upload(tmp_path / "u", marker=False), tmp_path / "uploads"
-    target = send(folder, root, "mine")
-    assert (target / "_SUCCESS").exists()
-    assert sorted(path.name for path in root.iterdir()) == ["mine"]
-    with pytest.raises(Conflict, match="exists already"):
-        send(folder, root, "mine")
-    for name in ("../x", ".hidden", "a/b"):
-        with pytest.raises(Refused):
-            send(folder, root, name)
-    with pytest.raises(Refused):
-        send(tmp_path / "absent", root, "other")
-    assert sorted(path.name for path in root.iterdir()) == ["mine"]
