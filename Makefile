@@ -68,8 +68,8 @@ test-chaos: .venv-manager/.ready ## the manager killed at 20 random moments, eac
 	@PYTHONPATH="$(CURDIR)" exec .venv-manager/bin/python -m tests.chaos --kills 20 $(if $(SEED),--seed $(SEED))
 
 .PHONY: test-hdfs
-test-hdfs: setup $(HDFS_JARS)/.ready ## storage, artifact store, sending of uploads and their watcher, on a real HDFS too
-	.venv-manager/bin/python -m pytest $(addprefix tests/contract/test_,storage.py artifact_store.py sending.py) tests/integration/test_hdfs*.py -q
+test-hdfs: setup $(HDFS_JARS)/.ready ## storage, artifact store, uploads and their watcher, on folders and on a real HDFS in trouble
+	.venv-manager/bin/python -m pytest $(addprefix tests/contract/test_,storage.py artifact_store.py sending.py upload_source.py) tests/integration/test_hdfs*.py -q
 	.venv-airflow/bin/python -m pytest tests/airflow/test_hdfs_watching.py -q
 
 .PHONY: bench-registry

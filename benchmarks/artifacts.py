@@ -19,6 +19,7 @@ from seatrial.storage.garbage import collect
 from seatrial.storage.location import open_storage
 from seatrial.uploads.tree import digest_tree
 from tests.hdfs.cluster import hdfs_cluster
+from tests.storages import files_of
 
 LARGE, SMALL, FILES = 200 * 2**20, 4096, 200
 
@@ -61,8 +62,9 @@ def measure(url: str, folder: Path) -> dict[str, float]:
     trees: dict[str, str] = {}
     for name in ("large", "small"):
         files = digest_tree(folder / name)
-        trees[name] = str(timed(f"put_{name}", lambda name=name, files=files: store.put(folder / name, files)))
-        timed(f"put_{name}_again", lambda name=name, files=files: store.put(folder / name, files))
+        source = files_of(folder / name)
+        trees[name] = str(timed(f"put_{name}", lambda source=source, files=files: store.put(source, files)))
+        timed(f"put_{name}_again", lambda source=source, files=files: store.put(source, files))
         timed(f"copy_{name}", lambda name=name, files=files: store.copy_to(files, folder / "copies" / name))
         assert digest_tree(folder / "copies" / name) == files
     large = frozenset({trees["large"], *store.files(trees["large"]).values()})

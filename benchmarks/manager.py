@@ -33,6 +33,7 @@ from seatrial.storage.location import open_storage
 from seatrial.waiting import Deadline, wait_until
 from tests.managers import environ_of, managers
 from tests.models import write_upload
+from tests.storages import files_of
 
 AIMS = {"told_s": 1.0, "idle_cores": 0.1, "busy_cores": 1.0, "memory_mb": 300.0}
 OPTION = {"name": "cpu-1x1", "cores": 1, "threads": 1}
@@ -74,7 +75,7 @@ def _fill(home: Path, models: int) -> dict[str, tuple[int, int]]:
     for number in (1, 2):
         folder = write_upload(home / "uploads" / str(number), scale=float(number))
         reports.append(check_upload(folder))
-        artifacts.put(folder, reports[-1].files)
+        artifacts.put(files_of(folder), reports[-1].files)
     ids = {}
     for name in (f"model-{number:03d}" for number in range(models)):
         first, second = (

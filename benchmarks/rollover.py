@@ -40,6 +40,7 @@ from seatrial.steps.register import register
 from seatrial.steps.rollback import roll_back
 from seatrial.steps.run import Run
 from seatrial.waiting import Deadline
+from tests.storages import upload_in
 
 SHARE = 0.5  # of the measured capacity
 OPTION = "cpu-1x1"
@@ -109,7 +110,7 @@ def _brought(api: ManagerAPI, home: Path, examples: Path, model_format: str, pro
     upload = write_upload(home / "uploads" / model_format, examples, model_format, model_format)
     manifest = yaml.safe_load((upload / "model.yaml").read_text())
     (upload / "model.yaml").write_text(yaml.safe_dump({**manifest, "objective": {"latency_ms": LATENCY_MS}}))
-    version = register(run, str(upload), check_format(run, str(upload)))
+    version = register(run, upload_in(upload), check_format(run, upload_in(upload)))
     model_id = version["model_id"]
     deploy_to_staging(run, model_id)
     policy = _policy(_run(api, name), model_id)

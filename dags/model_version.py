@@ -16,6 +16,8 @@ from operators.register_version import RegisterVersion
 from operators.shadow_validate import ShadowValidate
 from operators.withdraw import Withdraw
 
+# Whole, whatever is before a line's end: no control character, and no host means the connection's NameNode.
+UPLOAD_NAME = r"^(?![\s\S]*[\x00-\x1f\x7f-\x9f\u2028\u2029])((file://)?/|(hdfs|swebhdfs)://)\S[\s\S]*$"
 FROM_VERSION = "{{ (ti.xcom_pull('register_version') or {}).get('%s') }}"
 
 
@@ -29,8 +31,11 @@ FROM_VERSION = "{{ (ti.xcom_pull('register_version') or {}).get('%s') }}"
         "upload": Param(
             type="string",
             title="Upload folder",
-            description="The folder with `model.yaml`, the model files and the samples, below the upload root.",
-            pattern=r"^(file://)?/[^\x00-\x1f]+$",
+            description=(
+                "The folder with `model.yaml`, the model files and the samples, below an upload root:"
+                " `/srv/uploads/pitch-2` or `hdfs://namenode:9870/uploads/pitch-2`."
+            ),
+            pattern=UPLOAD_NAME,
             minLength=2,
         ),
         "options": Param(

@@ -20,6 +20,7 @@ class CheckFormat(StepOperator):
         self.upload = upload
 
     def step(self, run: Run) -> Any:
+        from operators.hdfs import find_upload
         from seatrial.steps.check_format import check_format
 
-        return check_format(run, self.upload)
+        return check_format(run, find_upload(self.upload))

@@ -21,6 +21,7 @@ class RegisterVersion(StepOperator):
         self.report = report
 
     def step(self, run: Run) -> Any:
+        from operators.hdfs import find_upload
         from seatrial.steps.register import register
 
-        return register(run, self.upload, self.report)
+        return register(run, find_upload(self.upload), self.report)

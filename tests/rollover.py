@@ -16,6 +16,7 @@ from seatrial.steps.run import Run
 from seatrial.steps.shadow_validate import shadow_validate
 from seatrial.waiting import Deadline
 from tests.models import TINY_WIDTH, tiny_onnx, write_upload
+from tests.storages import upload_in
 
 GOOD = np.ones((1, TINY_WIDTH), np.float32)
 BAD = np.full((1, TINY_WIDTH), 200.0, np.float32)
@@ -105,7 +106,7 @@ def run_of(api: ManagerAPI, name: str, say: Callable[[str], None] = print) -> Ru
 def registered(home: Path, run: Run, **upload: Any) -> dict[str, Any]:
     """A version of an upload of the run's own, checked; `upload` as of `write_upload`."""
     folder = write_upload(home / "uploads" / run.id, description=run.id, **upload)
-    return register(run, str(folder), check_format(run, str(folder)))
+    return register(run, upload_in(folder), check_format(run, upload_in(folder)))
 
 
 def validated(

@@ -19,6 +19,7 @@ from seatrial.steps.run import Run
 from seatrial.waiting import Deadline, wait_until
 from tests.chaos.machine import Machine
 from tests.models import write_upload
+from tests.storages import upload_in
 
 SCALES = {1: 2.0, 2: 3.0, 3: 5.0}
 REPLICAS = 2
@@ -38,7 +39,7 @@ class Story:
             upload = write_upload(self.machine.home / "uploads" / str(number), scale=scale, name=self.machine.model)
             with self.machine.api() as api:
                 run = self._run(api, f"upload-{number}")
-                self.versions[number] = register(run, str(upload), check_format(run, str(upload)))
+                self.versions[number] = register(run, upload_in(upload), check_format(run, upload_in(upload)))
         self.stage(1)()
         self.promote(1)()
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +20,7 @@ from seatrial.storage.local import WRITING, digest_file
 from seatrial.storage.location import open_storage
 from seatrial.storage.port import Storage
 from seatrial.storage.renewal import ASIDE
-from tests.storages import Place
+from tests.storages import Place, files_of
 
 NOTHING = frozenset[str]()
 OLD_S = 2 * GRACE_S
@@ -57,7 +58,7 @@ def test_a_tree_is_kept_by_the_digest_of_its_listing_and_copied_out_verified(
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
     files = upload(tmp_path / "1", a="one", b="one", c="")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     assert tree == tree_digest(files)
     assert whole(another(place), tree, files)
     store.copy_to({"deep/er": files["a"], "c": files["c"]}, tmp_path / "copy")
@@ -73,9 +74,9 @@ def test_a_tree_is_kept_by_the_digest_of_its_listing_and_copied_out_verified(
 
 def test_what_is_kept_needs_the_upload_no_more(store: ArtifactStore, tmp_path: Path) -> None:
     files = upload(tmp_path / "1", a="one")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     (tmp_path / "1" / "a").unlink()
-    assert store.put(tmp_path / "1", files) == tree
+    assert store.put(files_of(tmp_path / "1"), files) == tree
     assert whole(store, tree, files)
 
 
@@ -85,21 +86,21 @@ def test_an_upload_that_changed_is_refused_by_name_and_what_was_right_of_it_is_n
     files = upload(tmp_path / "1", a="one", b="two")
     (tmp_path / "1" / "b").write_text("three")
     with pytest.raises(UploadRefused, match="b: changed while"):
-        store.put(tmp_path / "1", files)
+        store.put(files_of(tmp_path / "1"), files)
     (tmp_path / "1" / "b").unlink()
     with pytest.raises(UploadRefused, match="changed while"):
-        store.put(tmp_path / "1", files)
+        store.put(files_of(tmp_path / "1"), files)
     assert place.names("trees") == []
     with pytest.raises(NotFound):
         store.files(tree_digest(files))
     upload(tmp_path / "1", b="two")
-    assert whole(store, store.put(tmp_path / "1", files), files)
+    assert whole(store, store.put(files_of(tmp_path / "1"), files), files)
 
 
 @pytest.mark.parametrize("damage", [b"", b"on", b"onf", b"one "])
 def test_a_damaged_file_is_never_given_out(place: Place, store: ArtifactStore, tmp_path: Path, damage: bytes) -> None:
     files = upload(tmp_path / "1", a="one")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     place.overwrite(blob(files["a"]), damage)
     with pytest.raises(SeatrialError, match="is damaged"):
         store.read(tree, "a")
@@ -113,13 +114,13 @@ def test_what_was_found_damaged_by_a_reader_is_repaired_by_the_next_put(
     place: Place, store: ArtifactStore, tmp_path: Path, damage: bytes
 ) -> None:
     files = upload(tmp_path / "1", a="one", b="two")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     place.overwrite(blob(files["a"]), damage)
     for _ in range(2):  # also once it is moved away
         with pytest.raises(SeatrialError, match="is damaged; registering the same upload again repairs it") as caught:
             store.read(tree, "a")
         assert not isinstance(caught.value, NotFound)
-    assert another(place).put(tmp_path / "1", files) == tree
+    assert another(place).put(files_of(tmp_path / "1"), files) == tree
     assert whole(store, tree, files)
     [left] = [one for one in store.stored() if one.kind == "damaged"]
     assert place.bytes_of(left.name) == damage
@@ -135,9 +136,9 @@ def test_a_file_of_another_size_is_repaired_by_a_put_though_nobody_has_read_it_s
     place: Place, store: ArtifactStore, tmp_path: Path, damage: bytes
 ) -> None:
     files = upload(tmp_path / "1", a="one")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     place.overwrite(blob(files["a"]), damage)
-    store.put(tmp_path / "1", files)
+    store.put(files_of(tmp_path / "1"), files)
     assert whole(store, tree, files)
 
 
@@ -146,9 +147,9 @@ def test_a_damaged_listing_is_repaired_by_the_next_put(
     place: Place, store: ArtifactStore, tmp_path: Path, damage: bytes
 ) -> None:
     files = upload(tmp_path / "1", a="one")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     place.overwrite(f"trees/{tree}.json", damage)
-    store.put(tmp_path / "1", files)
+    store.put(files_of(tmp_path / "1"), files)
     assert whole(store, tree, files)
 
 
@@ -156,9 +157,9 @@ def test_what_is_kept_whole_stays_though_the_upload_has_other_bytes_by_now(
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
     files = upload(tmp_path / "1", a="one")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     upload(tmp_path / "1", a="longer")
-    assert store.put(tmp_path / "1", files) == tree
+    assert store.put(files_of(tmp_path / "1"), files) == tree
     assert whole(store, tree, files)
 
 
@@ -166,7 +167,7 @@ def test_the_head_of_a_file_is_of_a_file_that_was_verified_to_its_end(
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
     files = upload(tmp_path / "1", a="one two")
-    store.put(tmp_path / "1", files)
+    store.put(files_of(tmp_path / "1"), files)
     for most, head in ((0, b""), (3, b"one"), (7, b"one two"), (99, b"one two")):
         assert store.head("a", files["a"], most) == head
     place.overwrite(blob(files["a"]), b"one too")
@@ -178,7 +179,7 @@ def test_the_head_of_a_file_is_of_a_file_that_was_verified_to_its_end(
 def test_a_damaged_listing_is_never_given_out(
     place: Place, store: ArtifactStore, tmp_path: Path, damage: bytes
 ) -> None:
-    tree = store.put(tmp_path / "1", upload(tmp_path / "1", a="one"))
+    tree = store.put(files_of(tmp_path / "1"), upload(tmp_path / "1", a="one"))
     place.overwrite(f"trees/{tree}.json", damage)
     with pytest.raises(SeatrialError, match="is damaged"):
         store.files(tree)
@@ -190,7 +191,7 @@ def test_what_is_missing_is_not_found(place: Place, store: ArtifactStore, tmp_pa
         store.files(tree_digest(files))
     with pytest.raises(NotFound):
         store.copy_to(files, tmp_path / "copy")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     with pytest.raises(NotFound, match="no file 'b'"):
         store.read(tree, "b")
     place.storage.remove(blob(files["a"]))
@@ -201,9 +202,9 @@ def test_what_is_missing_is_not_found(place: Place, store: ArtifactStore, tmp_pa
 def test_no_listing_leaves_the_store_or_the_folder(place: Place, store: ArtifactStore, tmp_path: Path) -> None:
     good = upload(tmp_path / "1", a="one")["a"]
     for path, sha256 in [("../a", good), ("/a", good), ("a", "../" + good[3:]), ("a", good.upper()), ("a", "0" * 63)]:
-        for act in (store.put, lambda folder, files: store.copy_to(files, folder)):
+        for act in (partial(store.put, files_of(tmp_path / "1")), lambda files: store.copy_to(files, tmp_path / "1")):
             with pytest.raises(Refused):
-                act(tmp_path / "1", {path: sha256})
+                act({path: sha256})
     for tree in ("../" + good[3:], good.upper(), ""):
         with pytest.raises(Refused):
             store.files(tree)
@@ -214,7 +215,7 @@ def test_an_old_tree_that_nothing_needs_goes_with_its_files_but_not_with_shared_
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
     first, second = upload(tmp_path / "1", a="one", b="shared"), upload(tmp_path / "2", c="two", b="shared")
-    gone, kept = store.put(tmp_path / "1", first), store.put(tmp_path / "2", second)
+    gone, kept = store.put(files_of(tmp_path / "1"), first), store.put(files_of(tmp_path / "2"), second)
     place.age(OLD_S)
     assert collect(store, lambda: frozenset({gone, kept}), dry_run=False) == []
     listed = collect(store, lambda: frozenset({kept}), dry_run=True)
@@ -225,7 +226,7 @@ def test_an_old_tree_that_nothing_needs_goes_with_its_files_but_not_with_shared_
     assert collect(store, lambda: frozenset({kept}), dry_run=False) == listed
     assert whole(store, kept, second)
     assert collect(store, lambda: frozenset({kept}), dry_run=False) == []
-    assert store.put(tmp_path / "1", first) == gone
+    assert store.put(files_of(tmp_path / "1"), first) == gone
     assert whole(store, gone, first)
 
 
@@ -233,9 +234,9 @@ def test_what_was_put_within_the_hour_stays_also_when_its_bytes_were_there_for_l
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
     files = upload(tmp_path / "1", a="one", b="two")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     place.age(OLD_S)
-    assert store.put(tmp_path / "1", files) == tree
+    assert store.put(files_of(tmp_path / "1"), files) == tree
     assert collect(store, lambda: NOTHING, dry_run=False) == []
     assert whole(store, tree, files)
 
@@ -244,7 +245,7 @@ def test_temporary_files_go_once_they_are_old_and_foreign_files_never(
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
     files = upload(tmp_path, a="one")
-    tree = store.put(tmp_path, files)
+    tree = store.put(files_of(tmp_path), files)
     shard = blob(files["a"]).rpartition("/")[0]
     left = {f"trees/{WRITING}x", f"{shard}/{WRITING}y"}
     foreign = ["trees/notes.txt", f"trees/{files['a']}", "blobs/notes", f"blobs/00/{files['a']}", "notes"]
@@ -264,8 +265,8 @@ def test_temporary_files_go_once_they_are_old_and_foreign_files_never(
 def test_a_damaged_listing_of_a_tree_that_stays_removes_nothing(
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
-    kept = store.put(tmp_path / "1", upload(tmp_path / "1", a="one"))
-    store.put(tmp_path / "2", upload(tmp_path / "2", a="two"))
+    kept = store.put(files_of(tmp_path / "1"), upload(tmp_path / "1", a="one"))
+    store.put(files_of(tmp_path / "2"), upload(tmp_path / "2", a="two"))
     place.overwrite(f"trees/{kept}.json", b"{")
     place.age(OLD_S)
     before = {one.name for one in store.stored()}
@@ -278,11 +279,11 @@ def test_what_is_put_or_registered_between_the_look_and_the_removal_stays(
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
     files = upload(tmp_path / "1", a="one", b="two")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     place.age(OLD_S)
 
     def needed() -> frozenset[str]:
-        another(place).put(tmp_path / "1", files)  # by another process, which has not registered it yet
+        another(place).put(files_of(tmp_path / "1"), files)  # by another process, which has not registered it yet
         return NOTHING
 
     assert collect(store, needed, dry_run=False) == []
@@ -316,16 +317,16 @@ def test_what_is_put_at_any_moment_of_a_collection_is_there_from_then_on(
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
     files = upload(tmp_path / "1", a="one")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     calls = collect_with(place, lambda *_: None)
     assert store.stored() == []
     assert calls > 10
     for at in range(1, calls + 1):
-        store.put(tmp_path / "1", files)
+        store.put(files_of(tmp_path / "1"), files)
 
         def act(call: int, _: str, at: int = at) -> None:
             if call == at:
-                store.put(tmp_path / "1", files)
+                store.put(files_of(tmp_path / "1"), files)
             if call >= at:
                 assert whole(store, tree, files)
 
@@ -343,13 +344,13 @@ def test_a_collection_that_dies_after_a_put_has_lost_nothing(
     place: Place, store: ArtifactStore, tmp_path: Path, file: int, calls_left: int
 ) -> None:
     files = upload(tmp_path / "1", a="one")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     renamings: list[int] = []
 
     def act(call: int, name: str) -> None:
         renamings.extend([call] * (name == "rename"))
         if renamings[file - 1 :] == [call]:  # the listing or the file is taken aside next
-            store.put(tmp_path / "1", files)
+            store.put(files_of(tmp_path / "1"), files)
         elif renamings[file - 1 :] and call == renamings[file - 1] + calls_left:
             raise Killed
 
@@ -357,7 +358,7 @@ def test_a_collection_that_dies_after_a_put_has_lost_nothing(
         collect_with(place, act)
     (tmp_path / "1").rename(tmp_path / "gone")
     assert whole(another(place), tree, files)
-    assert store.put(tmp_path / "1", files) == tree
+    assert store.put(files_of(tmp_path / "1"), files) == tree
     collect(store, lambda: NOTHING, dry_run=False)
     assert whole(store, tree, files)
     assert place.names(ASIDE) == []
@@ -367,7 +368,7 @@ def test_what_a_dead_collection_has_taken_aside_is_found_and_goes_with_a_later_o
     place: Place, store: ArtifactStore, tmp_path: Path
 ) -> None:
     files = upload(tmp_path / "1", a="one")
-    tree = store.put(tmp_path / "1", files)
+    tree = store.put(files_of(tmp_path / "1"), files)
     for path in (f"trees/{tree}.json", blob(files["a"])):
         place.storage.rename(path, f"{ASIDE}/{path.replace('/', '~')}~0123")
     place.age(OLD_S)
@@ -385,17 +386,17 @@ def test_puts_of_old_garbage_race_with_collections_and_every_put_is_whole(
 ) -> None:
     uploads = [(tmp_path / str(at), upload(tmp_path / str(at), own=f"{at}", shared="same")) for at in range(12)]
     for folder, files in uploads:
-        store.put(folder, files)
+        store.put(files_of(folder), files)
     place.age(OLD_S)
 
     def work(at: int) -> None:
         if at % 4 == 0:
             collect(another(place), lambda: NOTHING, dry_run=False)
         folder, files = uploads[at % len(uploads)]
-        tree = another(place).put(folder, files)
+        tree = another(place).put(files_of(folder), files)
         assert whole(store, tree, files)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(48)))
     for folder, files in uploads:
-        assert whole(store, store.put(folder, files), files)
+        assert whole(store, store.put(files_of(folder), files), files)

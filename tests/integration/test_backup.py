@@ -20,6 +20,7 @@ from tests.integration.conftest import STORES
 from tests.integration.test_archive import fill
 from tests.mariadb import MariaDBServer
 from tests.postgres import PostgresServer
+from tests.storages import files_of
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -58,7 +59,8 @@ def test_a_restored_registry_answers_as_the_one_that_was_backed_up(
     upload = tmp_path / "upload"
     upload.mkdir()
     (upload / "model.onnx").write_bytes(b"weights")
-    tree = ArtifactStore(Folder(old_home / "artifacts")).put(upload, {"model.onnx": digest_file(upload / "model.onnx")})
+    files = {"model.onnx": digest_file(upload / "model.onnx")}
+    tree = ArtifactStore(Folder(old_home / "artifacts")).put(files_of(upload), files)
 
     before = list(archive.write(everything(registry)))
     run(f"{kind} backup", environ)

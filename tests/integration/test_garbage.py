@@ -22,6 +22,7 @@ from seatrial.registry.entities import ModelVersion
 from seatrial.serving.spec import DeploymentSpec
 from seatrial.storage.local import digest_file
 from tests.running import SERVED, running_manager
+from tests.storages import files_of
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def put(manager: InferenceManager, name: str) -> tuple[str, dict[str, str]]:
     for file in ("model.onnx", "sample.npz"):
         (folder / file).write_text(f"{file} of {name}")
     files = {file: digest_file(folder / file) for file in ("model.onnx", "sample.npz")}
-    return manager.artifacts.put(folder, files), files
+    return manager.artifacts.put(files_of(folder), files), files
 
 
 def registered(manager: InferenceManager, name: str) -> ModelVersion:

@@ -39,6 +39,7 @@ from tests.hdfs.secure import USER, secure_hdfs
 from tests.integration.test_backup import run
 from tests.managers import PROGRAM, environ_of, managers
 from tests.models import write_upload
+from tests.storages import files_of
 
 BIG = b"0123456789abcdef" * (3 * CHUNK // 16)
 IMPATIENT_S, PATIENT_S = 0.2, 90.0
@@ -330,7 +331,7 @@ def test_a_store_that_hadoops_client_has_backed_up_and_restored_is_the_same(
     upload = write_upload(tmp_path / "upload")
     backup.mkdir()
     files = check_upload(upload).files
-    tree = ArtifactStore(open_storage(cluster.url(old), "test")).put(upload, files)
+    tree = ArtifactStore(open_storage(cluster.url(old), "test")).put(files_of(upload), files)
     environ = {"OLD_ARTIFACTS": f"/{old}", "NEW_ARTIFACTS": f"/{new}", "BACKUP": str(backup)}
     for name in ("hdfs backup", "hdfs restore"):
         run(name, {**cluster.client(tmp_path), **environ})

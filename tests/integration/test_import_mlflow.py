@@ -22,6 +22,7 @@ from seatrial.steps.run import Run
 from seatrial.waiting import Deadline, wait_until
 from tests.managers import environ_of, managers
 from tests.ports import free_port
+from tests.storages import upload_in
 
 ROOT = Path(__file__).parents[2]
 MLFLOW = ROOT / ".venv-mlflow" / "bin" / "python"
@@ -146,7 +147,9 @@ def test_a_saved_model_in_each_of_mlflows_layouts_becomes_an_upload_that_a_serve
     files = [check_upload(Path(each["folder"])).manifest.model_file for each in found.values()]
     assert files == ["tf2model", "data/model", "tfmodel"]
     with managers(environ_of(home)) as [api]:
-        checked = check_format(Run(api, "a test", "ann", Deadline.after(180), print), found["Pitch", 1]["folder"])
+        checked = check_format(
+            Run(api, "a test", "ann", Deadline.after(180), print), upload_in(Path(found["Pitch", 1]["folder"]))
+        )
     assert checked["served"]["format"] == "savedmodel"
     assert list(checked["sample_names"]) == ["samples/example.npz"]
 

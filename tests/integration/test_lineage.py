@@ -32,6 +32,7 @@ from tests.databases import PASSWORD, USER
 from tests.managers import environ_of, managers
 from tests.models import write_upload
 from tests.postgres import PostgresServer
+from tests.storages import upload_in
 
 OPTION: dict[str, Any] = {"name": "cpu-1x1", "cores": 1, "threads": 1}
 DOCUMENTED = {
@@ -96,7 +97,7 @@ def finished(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory)
         run = Run(api=api, id="run/1", who="a test", deadline=Deadline.after(300), progress=print)
         objective = {"percentile": 99, "latency_ms": 1000.0}
         upload = write_upload(home / "uploads" / "first", objective=objective)
-        version = register(run, str(upload), check_format(run, str(upload)))
+        version = register(run, upload_in(upload), check_format(run, upload_in(upload)))
         deploy_to_staging(run, version["model_id"])
         shadow_validate(run, version["model_id"])
         profile_hardware(run, version["model_id"], OPTION)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seatrial.formats.agreement import check_manifest, check_report
 from seatrial.formats.report import CheckReport
+from seatrial.storage.sources import Source
 from seatrial.uploads.manifest import MANIFEST, manifest_of
 from seatrial.uploads.yaml_guard import LONGEST_FILE
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seatrial.manager.composition import InferenceManager
 
 
-def keep_upload(manager: InferenceManager, model: str, folder: Path, report: CheckReport) -> str:
+def keep_upload(manager: InferenceManager, model: str, upload: Source, report: CheckReport) -> str:
     """Copy an upload into the artifact store; its tree digest. Nothing may be registered before this has returned.
 
     Verified: each file has the digest that the report names (it is taken while the file is copied); the manifest in the
@@ -28,6 +28,6 @@ def keep_upload(manager: InferenceManager, model: str, folder: Path, report: Che
     A second call finds the files and does not read the upload again, which may be gone then.
     """
     check_report(report, model)
-    tree = manager.artifacts.put(folder, report.files)
+    tree = manager.artifacts.put(upload, report.files)
     check_manifest(report, manifest_of(manager.artifacts.head(MANIFEST, report.files[MANIFEST], LONGEST_FILE + 1)))
     return tree

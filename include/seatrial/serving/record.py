@@ -54,6 +54,7 @@ class ServerRecord(BaseModel):
     lease_until: float | None = None
     drain_until: float | None = None
     error: str | None = None
+    lacked_files: bool = False
     log_tail: tuple[str, ...] = ()
 
     def observed(self) -> Replica:
@@ -74,6 +75,7 @@ class ServerRecord(BaseModel):
             runtime=self.runtime,
             started_in_s=self.started_in_s,
             error=self.error,
+            lacked_files=self.lacked_files,
             log_tail=self.log_tail,
         )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seatrial.errors import SeatrialError, ServerFailed
+from seatrial.errors import SeatrialError, ServerFailed, TryAgain
 from seatrial.serving.cgroups import remove_cgroup
 from seatrial.serving.confinement import confine, confined, memory_flaw, overstepped, tasks_flaw
 from seatrial.serving.mps_daemons import MpsDaemons
@@ -115,9 +115,9 @@ class Server:
         except Unwanted:
             self._finish(grace_s=0)
         except SeatrialError as error:
-            self._fail(error.message)
+            self._fail(error.message, lacked_files=type(error) is TryAgain)  # what storages raise, and they alone
         except OSError as error:
-            self._fail(f"{self._name}: its folder cannot be written: {error}")
+            self._fail(f"{self._name}: its folder cannot be written: {error}", lacked_files=True)
         except Exception as error:  # a thread that dies unheard would leave a replica "starting" for ever
             self._fail(f"{self._name}: {error!r}")
 
@@ -222,7 +222,7 @@ class Server:
     def _outstanding_until(self) -> float:
         return (self._record.drain_until or 0.0) + self._limits.outstanding_s
 
-    def _fail(self, message: str) -> None:
+    def _fail(self, message: str, *, lacked_files: bool = False) -> None:
         if self._leave.is_set():
             return None
         if self._record.drain_until is not None:
@@ -230,7 +230,9 @@ class Server:
             return self._finish(grace_s=0)
         message = f"{overstepped(self._record.confinement) or ''}: {message}".removeprefix(": ")
         log.warning("server %s (%s) failed: %s", self._record.id, self._record.purpose, message)
-        self._change(error=message, log_tail=log_tail(self.folder))  # first of all: it is no endpoint any more
+        self._change(
+            error=message, lacked_files=lacked_files, log_tail=log_tail(self.folder)
+        )  # first of all: it is no endpoint any more
         try:
             self._end(0)
         except (SeatrialError, OSError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from seatrial.client.transport import GrpcTransport
@@ -13,27 +13,29 @@ from seatrial.shadow.comparison import compare_tensors
 from seatrial.shadow.limits import limits_for
 from seatrial.steps.run import Run
 from seatrial.steps.trial import trial_server
-from seatrial.storage.paths import path_flaw
 from seatrial.tensors import Tensors, check_tensors
 from seatrial.uploads.samples import Sample, read_samples
+from seatrial.uploads.scratch import scratch_folder
+from seatrial.uploads.source import Upload
 from seatrial.uploads.tree import TreeLimits
 
+Options = tuple[HardwareOption, ...]
+Samples = tuple[Sample, ...]
 
-def check_format(run: Run, upload: str) -> dict[str, Any]:
-    """The check report as JSON. Raises UploadRefused naming file, field, value and limit; leaves nothing behind."""
-    folder = Path(upload.removeprefix("file://"))
-    flaw = path_flaw(folder.name)
-    if flaw:
-        raise UploadRefused(flaw, file=".", field="name of the upload", value=folder.name)
+
+def check_format(run: Run, upload: Upload) -> dict[str, Any]:
+    """The check report as JSON. Raises UploadRefused naming file, field, value and limit; leaves nothing behind.
+
+    An upload on HDFS is fetched into a temporary folder, checked there, and must be the same when that is done. The
+    trial server's files come from the upload itself, by the digests that the check found.
+    """
     manager = run.api.health()
     options = tuple(HardwareOption.model_validate(option) for option in manager["options"])
-    report = check_upload(folder, options, CheckLimits(tree=TreeLimits(**manager["largest_upload"])))
+    report, samples = _static(run, upload, options, CheckLimits(tree=TreeLimits(**manager["largest_upload"])))
     served = report.served
-    run.progress(f"static check passed in {report.seconds:.1f} s: {report}")
-    samples = read_samples(folder, report.manifest, served.signature)
-    purpose = f"check of {served.name} from {folder.name}"
+    purpose = f"check of {served.name} from {PurePosixPath(upload.path).name}"
     try:
-        with trial_server(run, served, _smallest(options), purpose=purpose, upload=str(folder)) as replica:
+        with trial_server(run, served, _smallest(options), purpose=purpose, upload=upload.name) as replica:
             assert replica.grpc_address is not None
             _answer(run, replica.grpc_address, report, samples)
     except ServerFailed as error:
@@ -42,7 +44,25 @@ def check_format(run: Run, upload: str) -> dict[str, Any]:
     return report.model_dump(mode="json")
 
 
-def _answer(run: Run, address: str, report: CheckReport, samples: tuple[Sample, ...]) -> None:
+def _static(run: Run, upload: Upload, options: Options, limits: CheckLimits) -> tuple[CheckReport, Samples]:
+    """What is found without a server, and the samples."""
+    if upload.folder is not None:  # in place: the check itself sees to it that nothing changes
+        return _look_into(run, upload.folder, options, limits)
+    with scratch_folder() as fetched:
+        files = upload.fetch(fetched, run.deadline, limits.tree)
+        run.progress(f"fetched {len(files)} file(s), {sum(file.size for file in files.values())} bytes")
+        found = _look_into(run, fetched, options, limits)
+        upload.check_unchanged(files, limits.tree)
+    return found
+
+
+def _look_into(run: Run, folder: Path, options: Options, limits: CheckLimits) -> tuple[CheckReport, Samples]:
+    report = check_upload(folder, options, limits)
+    run.progress(f"static check passed in {report.seconds:.1f} s: {report}")
+    return report, read_samples(folder, report.manifest, report.served.signature)
+
+
+def _answer(run: Run, address: str, report: CheckReport, samples: Samples) -> None:
     served = report.served
     with GrpcTransport() as transport:
         for sample in samples:
@@ -75,7 +95,7 @@ def _as_expected(report: CheckReport, sample: Sample, outputs: Tensors) -> None:
             )
 
 
-def _smallest(options: tuple[HardwareOption, ...]) -> HardwareOption:
+def _smallest(options: Options) -> HardwareOption:
     """The cheapest option that any machine has, without batches if there is one: a check needs no speed."""
     fitting = (option for option in options if option.device == "cpu")
     return min(fitting, key=lambda option: (option.max_batch, option.price))

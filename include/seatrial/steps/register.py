@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from seatrial.steps.run import Run
+from seatrial.uploads.source import Upload
 
 
-def register(run: Run, upload: str, report: dict[str, Any]) -> dict[str, Any]:
+def register(run: Run, upload: Upload, report: dict[str, Any]) -> dict[str, Any]:
     """`model`, `version`, `model_id`, `created`, and the stage that the version has already, if any."""
-    answer = run.api.register(
-        report["manifest"]["name"], upload=upload.removeprefix("file://"), report=report, run=run.id
-    )
+    answer = run.api.register(report["manifest"]["name"], upload=upload.name, report=report, run=run.id)
     version = answer["version"]
     stage = version["stages"].get("local", "None")
     verb = "registered" if answer["created"] else f"is known already ({stage})"

@@ -14,8 +14,9 @@ from seatrial.shadow.replay import Replay, Request, Side
 from seatrial.shadow.report import ShadowReport
 from seatrial.steps.requests import captures_of, samples_of
 from seatrial.steps.run import Run
+from seatrial.storage.folder import Folder
 from seatrial.storage.local import atomic_write
-from seatrial.storage.sources import copy_verified
+from seatrial.storage.sources import Source
 from seatrial.waiting import wait_until
 
 CAPTURES = 200  # as many as a verdict needs at least, unless its limits ask for more
@@ -105,5 +106,5 @@ def _fetch(run: Run, model_id: int, path: str, digest: str, folder: Path) -> Non
     """One model file, its digest verified on arrival: what is compared is what was checked."""
     arrived = folder / ".arrived"
     atomic_write(arrived, run.api.file(model_id, path))
-    copy_verified(arrived, digest, folder / path)
+    Source(Folder(folder)).copy(arrived.name, digest, folder / path)
     arrived.unlink()

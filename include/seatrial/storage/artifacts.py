@@ -6,23 +6,20 @@ import hashlib
 import io
 import json
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain, UploadRefused, WrongBytes
+from seatrial.storage.concurrent import at_once
 from seatrial.storage.garbage import Kind, StoredFile
 from seatrial.storage.listings import DIGEST, check_listing, tree_digest
 from seatrial.storage.local import WRITING, atomic_file
 from seatrial.storage.port import Entry, Nowhere, Storage
 from seatrial.storage.renewal import DAMAGED, RenewedFiles
-from seatrial.storage.sources import CHANGED, open_source, size_of
+from seatrial.storage.sources import CHANGED, Source
 
 log = logging.getLogger(__name__)
-
-AT_ONCE = 8  # HDFS takes some 60 ms for a file, however small
 
 
 class ArtifactStore:
@@ -36,12 +33,12 @@ class ArtifactStore:
     def __init__(self, storage: Storage) -> None:
         self._storage, self._files = storage, RenewedFiles(storage)
 
-    def put(self, folder: Path, files: Mapping[str, str]) -> str:
-        """Keep the files of `folder` that `files` names (path → digest) and return the tree digest. Safe to repeat.
+    def put(self, source: Source, files: Mapping[str, str]) -> str:
+        """Keep the files of `source` that `files` names (path → digest) and return the tree digest. Safe to repeat.
 
-        Bytes that the store has already are not read again, so a repeated call succeeds without the folder; ones of the
-        wrong length and ones that a reader found damaged are written anew. Raises
-        UploadRefused when a file's bytes are not the ones that `files` says, Refused for a listing that is not one.
+        Bytes that the store has already are not read again, so a repeated call succeeds when the upload is gone; ones
+        of the wrong length and ones that a reader found damaged are written anew. Raises UploadRefused when a file's
+        bytes are not the ones that `files` says, Refused for a listing that is not one.
         """
         check_listing(files)
         digest = tree_digest(files)
@@ -49,9 +46,9 @@ class ArtifactStore:
         while missing := {
             path: sha256
             for path, sha256 in sorted(files.items())
-            if not self._files.renew(_blob(sha256)) or not (sha256 in written or self._fits(folder, path, sha256))
+            if not self._files.renew(_blob(sha256)) or not (sha256 in written or self._fits(source, path, sha256))
         }:
-            _at_once(lambda path, sha256: self._keep(folder, path, sha256), missing)
+            at_once(lambda path, sha256: self._keep(source, path, sha256), missing)
             written.update(missing.values())
         listing = json.dumps(dict(sorted(files.items()))).encode()
         listed = hashlib.sha256(listing).hexdigest()
@@ -81,7 +78,7 @@ class ArtifactStore:
         copy cannot be written (no space, no right).
         """
         check_listing(files)
-        _at_once(lambda path, sha256: self._copy(path, sha256, folder), files)
+        at_once(lambda path, sha256: self._copy(path, sha256, folder), files)
 
     def read(self, tree: str, path: str) -> bytes:
         """The bytes of one file of a tree, verified. Raises NotFound, and SeatrialError when it is damaged."""
@@ -114,9 +111,9 @@ class ArtifactStore:
         """Put back what a collection that died, or works at this moment, has taken aside."""
         self._files.put_all_back()
 
-    def _fits(self, folder: Path, path: str, sha256: str) -> bool:
+    def _fits(self, source: Source, path: str, sha256: str) -> bool:
         """Whether what is kept are these bytes. They are read only when their number is not the upload's."""
-        kept, wanted = self._storage.look(_blob(sha256)), size_of(folder, path)
+        kept, wanted = self._storage.look(_blob(sha256)), source.size(path)
         if kept is not None and wanted in (kept.bytes, None):
             return True
         return self._is_whole(_blob(sha256), sha256)
@@ -127,10 +124,10 @@ class ArtifactStore:
         except NotFound:
             return False
 
-    def _keep(self, folder: Path, path: str, sha256: str) -> None:
-        with open_source(folder, path, sha256) as source:
+    def _keep(self, source: Source, path: str, sha256: str) -> None:
+        with source.open(path, sha256) as file:
             try:
-                self._storage.write(_blob(sha256), source, sha256)
+                self._storage.write(_blob(sha256), file, sha256)
             except WrongBytes as error:
                 raise UploadRefused(CHANGED, file=path, limit=f"SHA-256 {sha256}") from error
 
@@ -169,12 +166,6 @@ class _Head(io.BytesIO):
     def write(self, data: Any, /) -> int:
         super().write(data[: self._most - self.tell()])
         return len(data)
-
-
-def _at_once(act: Callable[[str, str], None], files: Mapping[str, str]) -> None:
-    """`act` on some files (path, digest) at a time. After the first error, by path, no more are begun."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        deque(pool.map(act, *zip(*sorted(files.items()), strict=True)), maxlen=0)
 
 
 def _blob(sha256: str) -> str:

@@ -22,6 +22,7 @@ ERRORS: Mapping[int, type[SeatrialError]] = {
     errno.ENOENT: NotFound,
     errno.EEXIST: Refused,
     errno.EISDIR: Refused,
+    errno.ELOOP: Refused,
     errno.ENAMETOOLONG: Refused,
     errno.ENOTDIR: Refused,
 }
@@ -41,10 +42,15 @@ class Folder:
             if found != sha256:
                 raise WrongBytes(f"{path}: the bytes have SHA-256 {found}, not {sha256}", file=path)
 
-    def read(self, path: str, into: BinaryIO) -> str:
-        if not self._at(path).is_file():
+    def open(self, path: str) -> BinaryIO:
+        found = self.look(path)
+        if found is None or found.is_folder or found.is_special:
             raise NotFound(f"no file {path}", file=path)
-        with _told(path), open_beneath(self._root, path) as file:
+        with _told(path):
+            return open_beneath(self._root, path)
+
+    def read(self, path: str, into: BinaryIO) -> str:
+        with self.open(path) as file, _told(path):
             return digest_stream(file, into)
 
     def look(self, path: str) -> Entry | None:

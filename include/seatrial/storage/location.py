@@ -88,8 +88,9 @@ def _namenode(text: str, usual_port: int, field: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def open_storage(url: str, field: str, token_file: Path | None = None) -> Storage:
-    """The storage at a URL; nothing is asked or made yet. `token_file` holds HDFS's delegation token, if it wants one.
+def open_storage(url: str, field: str, token_file: Path | None = None, authorities: Path | None = None) -> Storage:
+    """The storage at a URL; nothing is asked or made yet. `token_file` holds HDFS's delegation token, if it wants one;
+    `authorities` are the certificates that are trusted with TLS, in place of this machine's.
 
     Raises Refused for a URL that `parse_location` refuses.
     """
@@ -98,4 +99,4 @@ def open_storage(url: str, field: str, token_file: Path | None = None) -> Storag
         return Folder(location)
     from seatrial.storage.webhdfs import WebHdfs  # httpx takes 0.2 s to import
 
-    return WebHdfs(location, token_file)
+    return WebHdfs(location, token_file, authorities)

@@ -41,6 +41,13 @@ class Storage(Protocol):
         a file whose name begins with WRITING beside `path`; one that raises leaves that at most.
         """
 
+    def open(self, path: str) -> BinaryIO:
+        """A file's bytes as a stream, which begins again with `seek(0)`. Raises NotFound; who opens it closes it.
+
+        Reading raises what all methods raise. It goes on where it was cut off: who must know that the bytes are of one
+        file compares their digest.
+        """
+
     def read(self, path: str, into: BinaryIO) -> str:
         """Copy a file's bytes to the end of `into` and return their SHA-256 digest, which the caller compares.
 

@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from seatrial.errors import TryAgain, UploadRefused
+from seatrial.errors import NotFound, Refused, TryAgain, UploadRefused
+from seatrial.storage.concurrent import at_once
 from seatrial.storage.local import atomic_file, digest_stream
-from seatrial.storage.paths import open_beneath
+from seatrial.storage.port import Storage
 
 CHANGED = "changed while it was being checked"
 
 
-def copy_verified(source: Path, sha256: str, target: Path) -> None:
-    """Copy a file and make sure that the copy has the digest `sha256`; `target` appears whole or not at all.
+@dataclass(frozen=True)
+class Source:
+    """Files below `folder` of a storage ("" is all of it), by paths relative to that. Each method raises TryAgain when
+    the storage is away."""
 
-    Raises UploadRefused when the source is gone, is no regular file, or has other bytes than `sha256` says, and
-    TryAgain when the copy cannot be written (no space, no right).
-    """
-    try:
-        with open_source(source.parent, source.name, sha256) as original, atomic_file(target) as copy:
-            if digest_stream(original, copy) != sha256:
-                raise UploadRefused(CHANGED, file=source.name, limit=f"SHA-256 {sha256}")
-    except OSError as error:
-        raise TryAgain(f"{source.name} could not be copied to {target.parent}: {error}", file=source.name) from error
+    storage: Storage
+    folder: str = ""
 
+    def size(self, path: str) -> int | None:
+        """Bytes of a file; None when it is gone."""
+        found = self.storage.look(self._at(path))
+        return None if found is None or found.is_folder or found.is_special else found.bytes
 
-def size_of(folder: Path, path: str) -> int | None:
-    """Bytes of an upload's file; None when it is gone."""
-    try:
-        with open_beneath(folder, path) as file:
-            return os.fstat(file.fileno()).st_size
-    except OSError:
-        return None
+    def open(self, path: str, sha256: str) -> BinaryIO:
+        """A stream of the file, which the caller closes and compares with `sha256`. Raises UploadRefused, naming that
+        digest, when there is no regular file."""
+        try:
+            return self.storage.open(self._at(path))
+        except (NotFound, Refused) as error:
+            raise UploadRefused(CHANGED, file=path, value=error.message, limit=f"SHA-256 {sha256}") from error
 
+    def copy(self, path: str, sha256: str, target: Path) -> None:
+        """Copy a file and make sure that the copy has the digest `sha256`; `target` appears whole or not at all.
 
-def open_source(folder: Path, path: str, sha256: str) -> BinaryIO:
-    """Raises UploadRefused when there is no regular file."""
-    try:
-        return open_beneath(folder, path)
-    except OSError as error:
-        raise UploadRefused(CHANGED, file=path, value=str(error), limit=f"SHA-256 {sha256}") from error
+        Raises UploadRefused when the file is gone, is no regular one, or has other bytes than `sha256` says, and
+        TryAgain when the copy cannot be written (no space, no right).
+        """
+        try:
+            with self.open(path, sha256) as original, atomic_file(target) as copy:
+                if digest_stream(original, copy) != sha256:
+                    raise UploadRefused(CHANGED, file=path, limit=f"SHA-256 {sha256}")
+        except NotFound as error:  # while it was read
+            raise UploadRefused(CHANGED, file=path, value=error.message, limit=f"SHA-256 {sha256}") from error
+        except OSError as error:
+            raise TryAgain(f"{path} could not be copied to {target.parent}: {error}", file=path) from error
+
+    def copy_all(self, files: Mapping[str, str], folder: Path) -> None:
+        """Copy files (path → digest) into `folder` under their paths, as `copy` does."""
+        at_once(lambda path, sha256: self.copy(path, sha256, folder / path), files)
+
+    def _at(self, path: str) -> str:
+        return f"{self.folder}/{path}" if self.folder else path

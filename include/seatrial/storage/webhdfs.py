@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -11,11 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, TryAgain, WrongBytes
-from seatrial.storage.local import CHUNK, WRITING
+from seatrial.storage.local import CHUNK, WRITING, digest_stream
 from seatrial.storage.location import HdfsFolder
 from seatrial.storage.port import Entry, Nowhere, check_move, checked
 from seatrial.storage.webhdfs_answers import Answer, Passing, entry
 from seatrial.storage.webhdfs_http import PATIENCE_S, HdfsHttp
+from seatrial.storage.webhdfs_stream import HdfsStream, Pieces
 
 
 class WebHdfs:
@@ -25,8 +27,15 @@ class WebHdfs:
     a temporary name, read back, and renamed when its digest is right.
     """
 
-    def __init__(self, folder: HdfsFolder, token_file: Path | None = None, *, patience_s: float = PATIENCE_S) -> None:
-        self._http = HdfsHttp(folder, token_file, patience_s)
+    def __init__(
+        self,
+        folder: HdfsFolder,
+        token_file: Path | None = None,
+        authorities: Path | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._http = HdfsHttp(folder, token_file, authorities, patience_s)
 
     def write(self, path: str, source: BinaryIO, sha256: str) -> None:
         temporary = str(PurePosixPath(checked(path)).with_name(WRITING + secrets.token_hex(8)))
@@ -41,23 +50,16 @@ class WebHdfs:
                 raise TryAgain(f"{path} could not be written to HDFS: {error}", file=path) from error
             raise
 
-    def read(self, path: str, into: BinaryIO) -> str:
+    def open(self, path: str) -> BinaryIO:
         found = self.look(path)
         if found is None or found.is_folder:
             raise NotFound(f"{self._http.where(path)}: no such file", file=path)
-        digest, done = hashlib.sha256(), 0
+        stream = HdfsStream(self._http, path, found.bytes, lambda offset: self._pieces(path, offset))
+        return io.BufferedReader(stream, CHUNK)
 
-        def rest() -> None:
-            nonlocal done
-            for piece in self._pieces(path, done) if done < found.bytes else ():
-                into.write(piece)
-                digest.update(piece)
-                done += len(piece)
-            if done < found.bytes:
-                raise Passing(f"{self._http.where(path)}: cut off after {done} of {found.bytes} bytes")
-
-        self._http.persist(rest)
-        return digest.hexdigest()
+    def read(self, path: str, into: BinaryIO) -> str:
+        with self.open(path) as file:
+            return digest_stream(file, into)
 
     def look(self, path: str) -> Entry | None:
         try:
@@ -143,7 +145,7 @@ class WebHdfs:
         if self.read(temporary, Nowhere()) != sha256:
             raise Passing(f"{self._http.where(temporary)}: HDFS kept other bytes than were sent")
 
-    def _pieces(self, path: str, offset: int) -> Iterator[bytes]:
+    def _pieces(self, path: str, offset: int) -> Pieces:
         location = self._http.ask("GET", path, "OPEN", offset=offset, noredirect="true")["Location"]
         return self._http.receive(location, path)
 

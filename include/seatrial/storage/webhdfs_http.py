@@ -6,7 +6,7 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -36,10 +36,16 @@ class HdfsHttp:
 
     `ask`, `send` and `receive` try once and raise Passing for what passes; `persist` is what tries again. `token_file`
     holds a delegation token and is read for each question, so that it can be renewed; without one the folder's user is
-    named, which a cluster with Kerberos does not believe.
+    named, which a cluster with Kerberos does not believe. `authorities` are the certificates to trust, in a file.
     """
 
-    def __init__(self, folder: HdfsFolder, token_file: Path | None, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        folder: HdfsFolder,
+        token_file: Path | None,
+        authorities: Path | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._folder, self._token_file, self._patience_s = folder, token_file, patience_s
         self._turn = 0
         self._ahead_s: float | None = None
@@ -49,7 +55,7 @@ class HdfsHttp:
             headers={"Accept-Encoding": "identity"},
             limits=httpx.Limits(max_keepalive_connections=0),  # none is stale after a restart, none is left to close
             trust_env=False,  # a proxy is meant for the web, and would see the token
-            verify=ssl.create_default_context(),  # this machine's authorities, or those in SSL_CERT_FILE
+            verify=ssl.create_default_context(cafile=authorities),  # else this machine's, or those in SSL_CERT_FILE
         )
 
     def ask(self, method: str, path: str, operation: str, **parameters: str | int) -> Answer:
@@ -69,7 +75,7 @@ class HdfsHttp:
         with self._translated(path):
             self._good(self._http.put(location, content=pieces, timeout=SENDING), path)
 
-    def receive(self, location: str, path: str) -> Iterator[bytes]:
+    def receive(self, location: str, path: str) -> Generator[bytes, None, None]:
         with self._translated(path), self._http.stream("GET", location, timeout=ASKING) as answer:
             if not answer.is_success:
                 answer.read()

@@ -38,7 +38,16 @@ def open_roots(urls: Iterable[str], token_file: Path | None = None) -> tuple[Upl
     Raises Refused, naming SEATRIAL_UPLOADS, for what is no URL of a folder; also for HDFS without a host: only Airflow
     has a connection that names one.
     """
-    return tuple(_open(url, token_file) for url in urls)
+    return tuple(open_root(url, token_file) for url in urls)
+
+
+def open_root(url: str, token_file: Path | None = None, authorities: Path | None = None) -> UploadRoot:
+    """One of them; `authorities` are the certificates that HDFS's is checked with, if not this machine's."""
+    location = parse_location(url, SETTING)
+    storage = open_storage(url, SETTING, token_file, authorities)
+    if isinstance(location, Path):
+        return UploadRoot(location.as_uri(), storage, location)
+    return UploadRoot(_url(location), storage)
 
 
 def locate(roots: Sequence[UploadRoot], upload: str) -> tuple[UploadRoot, str]:
@@ -76,14 +85,6 @@ def local_folder(urls: Sequence[str], purpose: str) -> Path:
     if isinstance(found, Path):
         return found
     raise Refused(f"{purpose} needs an upload root on this machine, and {_url(found)} is on HDFS", field=SETTING)
-
-
-def _open(url: str, token_file: Path | None) -> UploadRoot:
-    location = parse_location(url, SETTING)
-    storage = open_storage(url, SETTING, token_file)
-    if isinstance(location, Path):
-        return UploadRoot(location.as_uri(), storage, location)
-    return UploadRoot(_url(location), storage)
 
 
 def _url(location: HdfsFolder) -> str:

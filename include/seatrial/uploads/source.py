@@ -1,24 +1,20 @@
-"""One upload as a source of files, wherever it is: listed within limits, fetched for the check, copied by digest."""
+"""One upload, wherever it is: listed within limits, fetched for its check, and read by digest afterwards."""
 
 from __future__ import annotations
 
-import io
-from collections import deque
+import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from seatrial.errors import NotFound, Refused, TryAgain, UploadRefused
-from seatrial.storage.local import atomic_file
+from seatrial.storage.concurrent import at_once
+from seatrial.storage.local import CHUNK
 from seatrial.storage.port import Entry
-from seatrial.storage.sources import CHANGED
+from seatrial.storage.sources import CHANGED, Source
 from seatrial.uploads.roots import UploadRoot, locate
 from seatrial.uploads.tree import FileFacts, Item, TreeLimits, check_same, list_files
 from seatrial.waiting import Deadline
-
-AT_ONCE = 8  # HDFS takes some 10 ms for a file, however small
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,16 @@ class Upload:
     def name(self) -> str:
         return self.root.name_of(self.path)
 
+    @property
+    def folder(self) -> Path | None:
+        """Where it is on this machine; None on HDFS."""
+        return self.root.folder.resolve() / self.path if self.root.folder else None
+
+    @property
+    def source(self) -> Source:
+        """Its files, to be read by their digests."""
+        return Source(self.root.storage, self.path)
+
     def files(self, limits: TreeLimits) -> dict[str, FileFacts]:
         """Its regular files by path relative to it, in order, without the marker; nothing is opened.
 
@@ -46,76 +52,53 @@ class Upload:
         return list_files(self._items, limits)
 
     def fetch(self, into: Path, deadline: Deadline, limits: TreeLimits) -> dict[str, FileFacts]:
-        """Copy all files to the folder `into` and return what `files` has found before and again afterwards.
+        """Copy all files to the empty folder `into` and return what `files` has found before and again afterwards.
 
-        Nothing is opened before all is within `limits`, and no file is read beyond the size that it was listed with.
-        Raises UploadRefused for what `files` refuses and for what came, went or was written meanwhile, TryAgain when
-        `into` is full or `deadline` has passed; `into` then holds a part.
+        Nothing is opened before all is within `limits`, and of no file more is written than its listed size. Raises
+        UploadRefused for what `files` refuses and for what came, went or was written meanwhile, TryAgain when `into`
+        has no space or `deadline` has passed; then `into` holds a part.
         """
         before = self.files(limits)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            deque(pool.map(lambda path: self._fetch(path, before[path].size, into, deadline), before), maxlen=0)
-        self.check_same(before, limits)
+        size, free = sum(file.size for file in before.values()), shutil.disk_usage(into).free
+        if size > free:
+            raise TryAgain(f"{self.name} has {size} bytes, and where it is fetched to, {into}, {free} are free")
+        at_once(lambda path, facts: self._fetch(path, facts.size, into / path, deadline), before)
+        self.check_unchanged(before, limits)
         return before
 
-    def check_same(self, before: dict[str, FileFacts], limits: TreeLimits) -> None:
+    def check_unchanged(self, before: dict[str, FileFacts], limits: TreeLimits) -> None:
         """Raise UploadRefused naming the first file that came, went or was written since `files` gave `before`."""
         check_same(before, self.files(limits))
 
-    def copy_file(self, path: str, sha256: str, target: Path) -> None:
-        """Copy one file to `target`, which appears whole and with the digest `sha256`, or not at all.
-
-        Raises UploadRefused when the file is gone or has other bytes, TryAgain when the copy cannot be written.
-        """
+    def _fetch(self, path: str, size: int, target: Path, deadline: Deadline) -> None:
         try:
-            with atomic_file(target) as copy:
-                self._read(path, sha256, copy)
-        except OSError as error:
-            raise TryAgain(f"{path} could not be copied to {target.parent}: {error}", file=path) from error
-
-    def _fetch(self, path: str, size: int, into: Path, deadline: Deadline) -> None:
-        if deadline.passed:
-            raise TryAgain(f"{self.name}: there was no time left to fetch {path}", file=path)
-        try:
-            target = into / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as copy:
-                self._read(path, None, _AtMost(copy, size, path))  # type: ignore[arg-type]
-        except OSError as error:
-            raise TryAgain(f"{path} could not be fetched to {into}: {error.strerror or error}", file=path) from error
-
-    def _read(self, path: str, sha256: str | None, into: BinaryIO) -> None:
-        limit = f"SHA-256 {sha256}" if sha256 else "an upload may not change after it was noticed"
-        try:
-            found = self.root.storage.read(f"{self.path}/{path}", into)
+            with self.root.storage.open(f"{self.path}/{path}") as file, target.open("xb") as copy:
+                while piece := file.read(CHUNK):
+                    if copy.tell() + len(piece) > size:
+                        raise _changed(path)
+                    if deadline.passed:
+                        raise TryAgain(f"{self.name}: the time to fetch it ran out at {path}", file=path)
+                    copy.write(piece)
         except (NotFound, Refused) as error:
-            raise UploadRefused(CHANGED, file=path, value=error.message, limit=limit) from error
-        if sha256 and found != sha256:
-            raise UploadRefused(CHANGED, file=path, limit=limit)
+            raise _changed(path) from error
+        except OSError as error:
+            raise TryAgain(f"{path} could not be fetched to {target}: {error.strerror or error}", file=path) from error
 
     def _items(self, below: str, most: int) -> list[Item]:
         folder = f"{self.path}/{below}" if below else self.path
         try:
             found = self.root.storage.entries(folder, most)
-            is_there = bool(found) or self.root.storage.look(folder) is not None
+            here = None if found else self.root.storage.look(folder)
         except Refused as error:  # deeper or longer than a storage takes, with what is above the upload
             raise UploadRefused(error.message, file=below or ".") from error
-        if not is_there:
+        if not found and not (here and here.is_folder):
             raise UploadRefused("cannot be listed: there is no such folder", file=below or ".")
         return [_item(entry) for entry in found]
 
 
-class _AtMost(io.RawIOBase):
-    """Writes to `file`, and refuses the byte after the first `most`."""
-
-    def __init__(self, file: BinaryIO, most: int, path: str) -> None:
-        self._file, self._left, self._path = file, most, path
-
-    def write(self, data: Any, /) -> int:
-        self._left -= len(data)
-        if self._left < 0:
-            raise UploadRefused(CHANGED, file=self._path, limit="an upload may not change after it was noticed")
-        return self._file.write(data)
+def _changed(path: str) -> UploadRefused:
+    return UploadRefused(CHANGED, file=path, limit="an upload may not change after it was noticed")
 
 
 def _item(entry: Entry) -> Item:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
-from seatrial.errors import Refused
 from seatrial.manager.composition import InferenceManager
 from seatrial.registry.entities import ModelVersion, Stage
 from seatrial.registry.rules import Ledger, stages
-from seatrial.uploads.roots import locate
 
 
 async def _manager(request: Request) -> InferenceManager:
@@ -32,6 +29,15 @@ ModelId = Annotated[int, InPath(ge=1, le=HIGHEST_ID, description="A version's re
 VersionNumber = Annotated[int, Field(ge=1, le=HIGHEST_VERSION, description="1, 2, 3 … a model.", examples=[2])]
 Environment = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9_./-]{0,126}$", description="A serving target.", examples=["local"])
+]
+UploadName = Annotated[
+    str,
+    Field(
+        max_length=4096,
+        pattern=PLAIN,
+        description="A folder below an upload root of the manager's: an absolute path, or its URL on HDFS.",
+        examples=["/srv/uploads/pitch-2", "hdfs://namenode:9870/uploads/pitch-2"],
+    ),
 ]
 Word = Annotated[str, Field(max_length=255, pattern=PLAIN)]
 RunId = Annotated[str, Field(max_length=255, pattern=PLAIN, description="Airflow run.", examples=["upload__87abf9"])]
@@ -54,14 +60,6 @@ class VersionDocument(ModelVersion):
     """A version with its stage in each environment that ever saw it."""
 
     stages: dict[str, Stage]
-
-
-def upload_folder(manager: InferenceManager, upload: str) -> Path:
-    """The folder of an upload. Refused outside the upload root: no caller may make the manager read other folders."""
-    root, relative = locate(manager.uploads, upload)
-    if root.folder is None:
-        raise Refused(f"{upload} is on HDFS", field="upload", value=upload)
-    return root.folder.resolve() / relative
 
 
 def version_document(manager: InferenceManager, version: ModelVersion, moves: Ledger | None = None) -> VersionDocument:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -14,12 +13,12 @@ from seatrial.errors import NotFound, Refused
 from seatrial.hardware import HardwareOption
 from seatrial.manager.composition import InferenceManager
 from seatrial.manager.guard import GuardedRoute
-from seatrial.manager.routes.common import HIGHEST_ID, PLAIN, Body, Manager, Word, upload_folder
+from seatrial.manager.routes.common import HIGHEST_ID, Body, Manager, UploadName, Word
 from seatrial.registry.entities import ModelVersion
 from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
 from seatrial.serving.triton_repository import CopyFiles
-from seatrial.storage.sources import copy_verified
+from seatrial.uploads.source import Upload
 
 TrialId = Annotated[str, InPath(max_length=100, description="A trial server's id.", examples=["trial-3f9a"])]
 
@@ -36,7 +35,7 @@ class TrialRequest(Body):
 
     served: ServedModel
     option: HardwareOption
-    upload: Annotated[str, Field(max_length=4096, pattern=PLAIN)] | None = None
+    upload: UploadName | None = None
     model_id: Annotated[int, Field(ge=1, le=HIGHEST_ID)] | None = None
     lease_s: Lease = 60.0
     purpose: Word
@@ -91,10 +90,4 @@ def _source(manager: InferenceManager, wanted: TrialRequest) -> CopyFiles:
         _check_files(manager.registry.by_id(wanted.model_id), wanted.served.files)
         return manager.artifacts.copy_to
     assert wanted.upload is not None
-    upload = upload_folder(manager, wanted.upload)
-
-    def copy(files: Mapping[str, str], folder: Path) -> None:
-        for path, digest in files.items():
-            copy_verified(upload / path, digest, folder / path)
-
-    return copy
+    return Upload.at(manager.uploads, wanted.upload).source.copy_all

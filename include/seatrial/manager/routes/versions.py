@@ -13,22 +13,22 @@ from seatrial.manager.guard import GuardedRoute
 from seatrial.manager.policies import PUSHED
 from seatrial.manager.registration import keep_upload
 from seatrial.manager.routes.common import (
-    PLAIN,
     Answer,
     Body,
     Manager,
     ModelId,
     ModelName,
     RunId,
+    UploadName,
     VersionDocument,
     VersionNumber,
     Word,
-    upload_folder,
     version_document,
 )
 from seatrial.manager.watch import KIND as WATCH
 from seatrial.registry.entities import Evidence
 from seatrial.registry.rules import Ledger
+from seatrial.uploads.source import Upload
 
 router = APIRouter(tags=["versions"], route_class=GuardedRoute)
 
@@ -40,7 +40,7 @@ WRITTEN_BY = {PUSHED: "PUT /models/…/scaling-policy", WATCH: "the manager's ow
 class Registration(Body):
     """`report` is what CheckFormat found; `manager/registration.py` says what of it is verified, and what believed."""
 
-    upload: Annotated[str, Field(max_length=4096, pattern=PLAIN)]
+    upload: UploadName
     report: CheckReport
     run: RunId = ""
 
@@ -68,13 +68,14 @@ class EvidenceList(Answer):
 @router.post("/models/{model}/versions", status_code=201)
 def register(model: ModelName, wanted: Registration, manager: Manager, response: Response) -> Registered:
     """Copy the upload's files into the artifact store and register them; the same files again are the same version."""
-    digest = keep_upload(manager, model, upload_folder(manager, wanted.upload), wanted.report)
+    upload = Upload.at(manager.uploads, wanted.upload)
+    digest = keep_upload(manager, model, upload.source, wanted.report)
     version, created = manager.registry.register(
         model,
         tree_digest=digest,
         served=wanted.report.served,
         manifest=wanted.report.manifest.model_dump(mode="json"),
-        source=wanted.upload,
+        source=upload.name,
         run=wanted.run,
     )
     manager.registry.add_evidence(

@@ -1,0 +1,224 @@
+"""An upload on HDFS on its way to a server: checked, registered, served, while HDFS restarts or the upload changes."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ml_metadata", reason="the manager runs in its own environment only")
+
+from seatrial import InferenceClient
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.errors import Refused, TryAgain, UploadRefused
+from seatrial.settings import Settings
+from seatrial.steps.check_format import check_format
+from seatrial.steps.deploy import deploy_to_staging
+from seatrial.steps.register import register
+from seatrial.storage.port import Storage
+from seatrial.uploads.roots import UploadRoot, open_root, open_roots
+from seatrial.uploads.source import Upload
+from seatrial.uploads.tree import TreeLimits
+from seatrial.waiting import Deadline
+from tests.hdfs.cluster import HdfsCluster, hdfs_cluster
+from tests.hdfs.secure import USER, secure_hdfs
+from tests.managers import environ_of, managers
+from tests.models import write_upload
+from tests.rollover import run_of
+
+LIMITS = TreeLimits()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[HdfsCluster]:
+    """An HDFS of this file's own, that its tests may break."""
+    with hdfs_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def broken(cluster: HdfsCluster) -> Iterator[HdfsCluster]:
+    """The same, mended when the test has ended."""
+    yield cluster
+    cluster.mend()
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where uploads are fetched to, of each test's own."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def root(cluster: HdfsCluster) -> UploadRoot:
+    return open_root(cluster.url(f"tests/{uuid.uuid4().hex}/in box"))
+
+
+def send(root: UploadRoot, folder: Path, path: str) -> Upload:
+    """The files of a folder as an upload below the root."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            with file.open("rb") as source:
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                root.storage.write(f"{path}/{file.relative_to(folder)}", source, digest)
+    return Upload(root, path)
+
+
+@pytest.fixture
+def upload(root: UploadRoot, tmp_path: Path) -> Upload:
+    return send(root, write_upload(tmp_path / "local", scale=3.0), "team a/tiny")
+
+
+@pytest.fixture
+def api(root: UploadRoot, tmp_path: Path, cluster: HdfsCluster) -> Iterator[ManagerAPI]:
+    """A manager that knows the root, as another user would name it, and keeps its files on this machine."""
+    environ = environ_of(tmp_path / "home", SEATRIAL_UPLOADS=root.url)
+    with managers(environ) as [api]:
+        yield api
+
+
+class Acting:
+    """A storage; `act` is called once, when a file that ends with `path` is opened."""
+
+    def __init__(self, storage: Storage, path: str, act: Callable[[], object]) -> None:
+        self._storage, self._path, self._act = storage, path, act
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def open(self, path: str) -> BinaryIO:
+        file = self._storage.open(path)
+        if path.endswith(self._path):
+            self._path = "done"
+            self._act()
+        return file
+
+
+def acting(upload: Upload, path: str, act: Callable[[], object]) -> Upload:
+    storage = cast(Storage, Acting(upload.root.storage, path, act))
+    return Upload(UploadRoot(upload.root.url, storage), upload.path)
+
+
+def test_an_upload_on_hdfs_is_checked_registered_and_served_and_the_namenode_may_restart_between(
+    broken: HdfsCluster, upload: Upload, api: ManagerAPI, temporary: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    run = run_of(api, "from-hdfs", said.append)
+    report = check_format(run, upload)
+    assert "fetched 4 file(s)" in " ".join(said)
+    assert list(temporary.iterdir()) == []
+    broken.stop("NameNode", how=signal.SIGKILL)
+    broken.start("NameNode")
+    broken.wait()
+    version = register(run, upload, report)
+    assert (version["created"], api.version(version["model_id"])["source"]) == (True, upload.name)
+    assert "@" not in upload.name
+    assert upload.root.storage.remove_folder(upload.path)
+    again = register(run, upload, report)  # a retried task: the upload may be gone then
+    assert (again["created"], again["model_id"]) == (False, version["model_id"])
+    deploy_to_staging(run, version["model_id"])
+    settings = Settings.read(environ_of(tmp_path / "home"))
+    with InferenceClient(settings.manager_url, settings.token) as client:
+        assert np.allclose(client.infer("tiny", stage="Staging", x=np.ones((1, 4), np.float32))["y"], 3.0)
+
+
+def test_an_upload_that_changes_while_it_is_fetched_or_checked_is_refused_and_leaves_nothing(
+    upload: Upload, api: ManagerAPI, temporary: Path, tmp_path: Path
+) -> None:
+    def change() -> None:
+        send(upload.root, write_upload(tmp_path / "other", scale=5.0), upload.path)
+
+    with pytest.raises(UploadRefused, match="changed while it was being checked"):
+        check_format(run_of(api, "changing"), acting(upload, "model.onnx", change))
+    report = check_format(run_of(api, "checked"), upload)
+    send(upload.root, write_upload(tmp_path / "third", scale=7.0), upload.path)
+    with pytest.raises(UploadRefused, match=r"changed while it was being checked.*SHA-256"):
+        register(run_of(api, "checked"), upload, report)
+    assert list(temporary.iterdir()) == []
+    assert api.models() == []
+
+
+def test_a_datanode_that_is_killed_while_an_upload_is_fetched_delays_the_check(
+    broken: HdfsCluster, upload: Upload, tmp_path: Path
+) -> None:
+    def restart() -> None:
+        broken.stop("DataNode", how=signal.SIGKILL)
+        broken.start("DataNode")
+
+    found = acting(upload, "model.onnx", restart).fetch(_new(tmp_path), Deadline.after(90), LIMITS)
+    assert sorted(found) == ["model.onnx", "model.yaml", "samples/a.npz", "samples/b.npz"]
+    assert (tmp_path / "into" / "model.onnx").read_bytes() == (tmp_path / "local" / "model.onnx").read_bytes()
+
+
+def test_a_datanode_that_stays_away_is_a_matter_of_trying_again_also_for_the_trial_server(
+    broken: HdfsCluster, upload: Upload, api: ManagerAPI, temporary: Path
+) -> None:
+    def go(text: str) -> None:
+        if text.startswith("static check passed"):  # from here on the manager fetches
+            broken.stop("DataNode", how=signal.SIGKILL)
+
+    with pytest.raises(TryAgain, match="did not get its files"):
+        check_format(run_of(api, "away", go), upload)
+    with pytest.raises(TryAgain):
+        check_format(run_of(api, "away"), upload)
+    assert list(temporary.iterdir()) == []
+    broken.start("DataNode")
+    broken.wait()
+    assert check_format(run_of(api, "away"), upload)["served"]["format"] == "onnx"
+
+
+def test_what_is_below_no_root_of_the_manager_is_refused_by_it(
+    cluster: HdfsCluster, upload: Upload, api: ManagerAPI
+) -> None:
+    report = check_format(run_of(api, "roots"), upload)
+    outside = upload.root.url.rsplit("/", 1)[0]
+    for name in (
+        f"{outside}/other/tiny",
+        f"{upload.root.url}/../tiny",
+        "/etc",
+        "file:///etc/x",
+        f"hdfs://hdfs@{upload.name[7:]}",
+    ):
+        with pytest.raises(Refused, match="upload"):
+            api.register("tiny", upload=name, report=report, run="r")
+
+
+def test_on_a_secured_hdfs_an_upload_is_fetched_and_registered_by_a_delegation_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = tmp_path / "token"
+    with secure_hdfs() as secure:
+        token.write_text(secure.new_token())
+        authorities = secure.cluster.certificate
+        url = f"swebhdfs://{secure.cluster.secure_address}/{USER}/uploads"
+        root = open_root(url, token, authorities)
+        upload = send(root, write_upload(tmp_path / "local"), "tiny")
+        environ = environ_of(
+            tmp_path / "home",
+            SEATRIAL_UPLOADS=url,
+            SEATRIAL_HDFS_TOKEN_FILE=str(token),
+            SSL_CERT_FILE=str(authorities),
+        )
+        with managers(environ) as [api]:
+            run = run_of(api, "secured")
+            version = register(run, upload, check_format(run, upload))
+            assert api.version(version["model_id"])["source"] == f"{url}/tiny"
+        with pytest.raises(TryAgain, match="CERTIFICATE_VERIFY_FAILED"):
+            Upload(open_roots([url], token)[0], "tiny").fetch(_new(tmp_path), Deadline.after(1), LIMITS)
+        secure.cancel_token()
+
+
+def _new(tmp_path: Path) -> Path:
+    folder = tmp_path / "into"
+    folder.mkdir()
+    return folder
