@@ -172,7 +172,8 @@ class HdfsCluster:
 
     def _make_certificate(self) -> None:
         store = ("-keystore", str(self._folder / "keystore.p12"), "-storepass", "changeit", "-alias", "hdfs")
-        subject = ("-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1", "-keyalg", "EC", "-validity", "2")
+        names = ("-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1,dns:localhost")
+        subject = (*names, "-keyalg", "EC", "-validity", "2")
         for arguments in (("-genkeypair", *subject), ("-exportcert", "-rfc", "-file", str(self.certificate))):
             subprocess.run(["keytool", *arguments, *store], capture_output=True, check=True)
 

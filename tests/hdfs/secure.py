@@ -59,6 +59,20 @@ class SecureHdfs:
         """End the token that was made last."""
         self._fetcher("--cancel", str(self._folder / "credentials"))
 
+    @property
+    def login(self) -> dict[str, str]:
+        """The environment in which kinit and curl find this KDC, and what the command of docs/operations.md asks for.
+        Tickets are kept in a file of the KDC's own."""
+        _, _, port = self.cluster.secure_address.partition(":")
+        return {
+            "KRB5_CONFIG": str(self._folder / "kdc" / "krb5.conf"),
+            "KRB5CCNAME": f"FILE:{self._folder / 'tickets'}",
+            "KEYTAB": str(self._folder / "keytab"),
+            "PRINCIPAL": f"{USER}@EXAMPLE.COM",
+            "NAMENODE": f"https://localhost:{port}",
+            "AUTHORITIES": str(self.cluster.certificate),
+        }
+
     def _fetcher(self, *arguments: str) -> None:
         self.cluster.run("org.apache.hadoop.hdfs.tools.DelegationTokenFetcher", *arguments, **self._ticket(USER))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -22,18 +25,36 @@ from seatrial.settings import Settings
 from seatrial.steps.check_format import check_format
 from seatrial.steps.deploy import deploy_to_staging
 from seatrial.steps.register import register
+from seatrial.storage.location import HdfsFolder, parse_location
 from seatrial.storage.port import Storage
+from seatrial.storage.webhdfs import WebHdfs
 from seatrial.uploads.roots import UploadRoot, open_root, open_roots
 from seatrial.uploads.source import Upload
 from seatrial.uploads.tree import TreeLimits
 from seatrial.waiting import Deadline
+from tests.debian import library_path, program, unpacked
 from tests.hdfs.cluster import HdfsCluster, hdfs_cluster
 from tests.hdfs.secure import USER, secure_hdfs
+from tests.integration.test_backup import run as run_documented
 from tests.managers import environ_of, managers
 from tests.models import write_upload
 from tests.rollover import run_of
 
-LIMITS = TreeLimits()
+LIMITS, PATIENT_S = TreeLimits(), 90.0
+LIBRARIES = (  # what kinit is linked with, all of one release
+    "libkadm5srv-mit12",
+    "libkadm5clnt-mit12",
+    "libkdb5-10",
+    "libgssrpc4",
+    "libgssapi-krb5-2",
+    "libkrb5-3",
+    "libk5crypto3",
+    "libkrb5support0",
+    "libcom-err2",
+    "libkeyutils1",
+    "libss2",
+    "libverto1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +176,10 @@ def test_a_datanode_that_is_killed_while_an_upload_is_fetched_delays_the_check(
         broken.stop("DataNode", how=signal.SIGKILL)
         broken.start("DataNode")
 
-    found = acting(upload, "model.onnx", restart).fetch(_new(tmp_path), Deadline.after(90), LIMITS)
+    location = parse_location(cluster_url(broken, upload), "test")
+    assert isinstance(location, HdfsFolder)
+    patient = Upload(UploadRoot(upload.root.url, WebHdfs(location, patience_s=PATIENT_S)), upload.path)
+    found = acting(patient, "model.onnx", restart).fetch(_new(tmp_path), Deadline.after(90), LIMITS)
     assert sorted(found) == ["model.onnx", "model.yaml", "samples/a.npz", "samples/b.npz"]
     assert (tmp_path / "into" / "model.onnx").read_bytes() == (tmp_path / "local" / "model.onnx").read_bytes()
 
@@ -198,7 +222,8 @@ def test_on_a_secured_hdfs_an_upload_is_fetched_and_registered_by_a_delegation_t
 ) -> None:
     token = tmp_path / "token"
     with secure_hdfs() as secure:
-        token.write_text(secure.new_token())
+        run_documented("hdfs token", {**os.environ, **with_kerberos(), **secure.login, "TOKEN_FILE": str(token)})
+        assert token.stat().st_mode & 0o077 == 0
         authorities = secure.cluster.certificate
         url = f"swebhdfs://{secure.cluster.secure_address}/{USER}/uploads"
         root = open_root(url, token, authorities)
@@ -215,7 +240,20 @@ def test_on_a_secured_hdfs_an_upload_is_fetched_and_registered_by_a_delegation_t
             assert api.version(version["model_id"])["source"] == f"{url}/tiny"
         with pytest.raises(TryAgain, match="CERTIFICATE_VERIFY_FAILED"):
             Upload(open_roots([url], token)[0], "tiny").fetch(_new(tmp_path), Deadline.after(1), LIMITS)
-        secure.cancel_token()
+
+
+def cluster_url(cluster: HdfsCluster, upload: Upload) -> str:
+    """The upload's root as the superuser names it."""
+    return cluster.url(unquote(urlsplit(upload.root.url).path).strip("/")).replace(" ", "%20")
+
+
+def with_kerberos() -> dict[str, str]:
+    """The environment that has kinit and curl."""
+    program("curl", "curl")
+    if shutil.which("kinit"):
+        return {}
+    root = unpacked("krb5-user", *LIBRARIES)
+    return {"PATH": f"{root / 'usr' / 'bin'}:{os.environ['PATH']}", "LD_LIBRARY_PATH": library_path(root)}
 
 
 def _new(tmp_path: Path) -> Path:
