@@ -1,8 +1,8 @@
 """HDFS as Airflow knows it: the apache-hdfs provider's connection, and the upload roots that it leads to.
 
-`upload_roots()` is what tasks and the upload trigger ask for the watched roots; it may look up the connection, so a
-trigger calls it in a thread (`await asyncio.to_thread(upload_roots)`), and again when a listing fails for good: the
-connection may have been mended. `find_upload(name)` is the upload of that name below one of them.
+`open_upload_root(url)` opens a root of the settings, for the trigger; it may look up the connection, so a trigger calls
+it in a thread, and again when a listing fails for good: the connection may have been mended. `find_upload(name)` is the
+upload of that name below one of the roots, for tasks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 if TYPE_CHECKING:
     from seatrial.uploads.roots import UploadRoot
@@ -56,7 +57,11 @@ class HdfsHook(WebHDFSHook):
     def _fields(self) -> Any:
         from seatrial.errors import Refused
 
-        connection = self.get_connection(self.webhdfs_conn_id)
+        try:
+            connection = self.get_connection(self.webhdfs_conn_id)
+        except AirflowNotFoundException as error:
+            said = f"an upload root without a host needs Airflow's connection {self.webhdfs_conn_id}: {error}"
+            raise Refused(said, field="connection") from error
         given = [name for name in ("schema", "password") if getattr(connection, name)]
         given += [name for name in WITHOUT_EFFECT if connection.extra_dejson.get(name)]
         if given:
@@ -65,18 +70,22 @@ class HdfsHook(WebHDFSHook):
         return connection
 
 
-def upload_roots() -> tuple[UploadRoot, ...]:
-    """The roots of the settings, in their order; one on HDFS without a host is on the connection's NameNode.
+def open_upload_root(url: str) -> UploadRoot:
+    """The root at a URL of the settings; one on HDFS without a host is on the connection's NameNode.
 
-    Raises Refused for a setting or a connection that leads nowhere, and Airflow's own error where none is there.
+    Raises Refused for a URL or a connection that leads nowhere.
     """
     from seatrial.settings import Settings
     from seatrial.uploads.roots import open_root
 
-    settings = Settings.read()
-    return tuple(
-        HdfsHook().root(url) if _wants_host(url) else open_root(url, settings.hdfs_token) for url in settings.uploads
-    )
+    return HdfsHook().root(url) if _wants_host(url) else open_root(url, Settings.read().hdfs_token)
+
+
+def upload_roots() -> tuple[UploadRoot, ...]:
+    """All roots of the settings, in their order."""
+    from seatrial.settings import Settings
+
+    return tuple(map(open_upload_root, Settings.read().uploads))
 
 
 def find_upload(name: str) -> Upload:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -40,15 +41,15 @@ class UploadTrigger(BaseEventTrigger):
                 task.cancel()
 
     def _watchers(self) -> list[RootWatcher]:
+        from operators.hdfs import open_upload_root
         from operators.root_watcher import RootWatcher
-        from operators.upload_roots import root_opener
         from seatrial.settings import Settings
 
         settings = Settings.read()
         return [
             RootWatcher(
                 url,
-                root_opener(url, settings.hdfs_token),
+                partial(open_upload_root, url),
                 self.asset_state_store,
                 self.log,
                 poll_s=self.poll_s,

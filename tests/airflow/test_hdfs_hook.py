@@ -86,6 +86,11 @@ def test_what_seatrial_cannot_use_of_a_connection_is_refused_by_name(
         upload_roots()
 
 
+def test_a_connection_that_is_not_there_is_named(settings: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match="webhdfs_default"):
+        upload_roots()
+
+
 def test_the_hook_is_the_providers_for_its_connection() -> None:
     assert HdfsHook().webhdfs_conn_id == HdfsHook.default_conn_name == "webhdfs_default"
 

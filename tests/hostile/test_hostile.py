@@ -36,6 +36,7 @@ from tests.hostile.case import (
 )
 from tests.managers import environ_of, managers
 from tests.rollover import run_of
+from tests.storages import upload_in
 
 CASES: dict[str, Case] = {
     f"{kind}-{name}": case
@@ -75,7 +76,8 @@ class Registry:
             if case.limits or case.options != OPTIONS:
                 check_upload(folder, case.options, case.limits)
             else:
-                register(run, str(folder), check_format(run, str(folder)))
+                upload = upload_in(folder)
+                register(run, upload, check_format(run, upload))
         except UploadRefused as error:
             return error
         return None
