@@ -16,7 +16,7 @@ from seatrial.storage.folder import Folder
 from seatrial.storage.listings import tree_digest
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Storage
-from seatrial.storage.sources import CHANGED, open_source
+from seatrial.storage.sources import CHANGED, Source
 from seatrial.uploads.incoming import Incoming, is_whole, remove_dead
 from seatrial.uploads.tree import check_unchanged, digest_tree, list_tree
 
@@ -113,7 +113,7 @@ def _write(parcel: Parcel, incoming: Incoming, paths: Iterable[str], advance: Ad
 
 def _write_one(parcel: Parcel, incoming: Incoming, path: str, advance: Advance, stopped: threading.Event) -> None:
     sha256 = parcel.digests[path]
-    with open_source(parcel.folder, path, sha256) as file:
+    with Source(Folder(parcel.folder)).open(path, sha256) as file:
         source = _Counted(file, advance, stopped)
         try:
             incoming.storage.write(f"{incoming.folder}/{path}", source, sha256)  # type: ignore[arg-type]
