@@ -9,6 +9,7 @@ HOME_DIR ?= $(CURDIR)/.seatrial
 TOOLS := .venv-tools/bin
 UV := $(TOOLS)/uv
 EXAMPLES := .seatrial/examples
+NETWORKS := .seatrial/networks
 HDFS_JARS := build/hdfs-jars
 # Of the units, what the steps, operators and triggers call: the Airflow environment has versions of its own of what is
 # below it (ADR 1). The manager's parts, the quickstart and the MLflow import run in the manager's environment only.
@@ -72,6 +73,10 @@ test-hdfs: setup $(HDFS_JARS)/.ready ## storage, artifact store, uploads and the
 	.venv-manager/bin/python -m pytest $(addprefix tests/contract/test_,storage.py artifact_store.py sending.py upload_source.py) tests/integration/test_hdfs*.py -q
 	.venv-airflow/bin/python -m pytest tests/airflow/test_hdfs_watching.py -q
 
+.PHONY: test-networks
+test-networks: setup $(NETWORKS)/.ready $(HDFS_JARS)/.ready ## six networks of others from pack to Production, by folder and by HDFS (15 min)
+	@PYTHONPATH="$(CURDIR)" exec .venv-manager/bin/python -m tests.networks --networks "$(CURDIR)/$(NETWORKS)" $(if $(ONLY),--only $(ONLY))
+
 .PHONY: bench-registry
 bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow beside it (11 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.registry --mlflow .venv-mlflow/bin/python
@@ -127,6 +132,7 @@ lock: .venv-tools/.ready ## compile the hash-pinned requirement files from pypro
 	$(UV) pip compile -q requirements-tools.in --python-version 3.11 --generate-hashes --no-header -o requirements-tools.txt
 	$(UV) pip compile -q benchmarks/requirements-mlflow.in --python-version 3.11 --generate-hashes --no-header -o benchmarks/requirements-mlflow.txt
 	$(UV) pip compile -q requirements-examples.in --no-deps --python-version 3.11 --generate-hashes --no-header -o requirements-examples.txt
+	$(UV) pip compile -q tests/networks/requirements.in --no-deps --python-version 3.11 --generate-hashes --no-header -o tests/networks/requirements.txt
 
 .PHONY: clean
 clean: ## remove the environments and all state
@@ -165,4 +171,9 @@ $(HDFS_JARS)/.ready: tests/hdfs/pom.xml
 $(EXAMPLES)/.ready: requirements-examples.txt .venv-tools/.ready
 	rm -rf $(EXAMPLES)
 	$(UV) pip install -q --python "$(PYTHON)" --no-deps --target $(EXAMPLES) --require-hashes -r requirements-examples.txt
+	@touch $@
+
+$(NETWORKS)/.ready: tests/networks/requirements.txt .venv-tools/.ready
+	rm -rf $(NETWORKS)
+	$(UV) pip install -q --python "$(PYTHON)" --no-deps --target $(NETWORKS) --require-hashes -r tests/networks/requirements.txt
 	@touch $@
