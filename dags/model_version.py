@@ -32,7 +32,7 @@ FROM_VERSION = "{{ (ti.xcom_pull('register_version') or {}).get('%s') }}"
             type="string",
             title="Upload folder",
             description=(
-                "The folder with `model.yaml`, the model files and the samples, below an upload root:"
+                "The folder with `model.yaml` or `MLmodel`, the model files and the samples, below an upload root:"
                 " `/srv/uploads/pitch-2` or `hdfs://namenode:9870/uploads/pitch-2`."
             ),
             pattern=UPLOAD_NAME,

@@ -21,7 +21,7 @@ files that arrived are not sent again. The same files under the same name are th
 
 def add_to(commands: Any) -> None:
     new = command(commands, "upload", upload, "send a folder to be deployed", "seatrial upload my-model/", MORE)
-    new.add_argument("folder", help="the folder with model.yaml, the model files and the samples")
+    new.add_argument("folder", help="the folder with model.yaml (or MLflow's MLmodel), the model files and the samples")
     new.add_argument("--to", metavar="NAME", help="its name among the uploads (default: model name and digest)")
     new.add_argument("--root", metavar="URL", help="file:///… or hdfs://… (default: the first of SEATRIAL_UPLOADS)")
     command(
@@ -35,11 +35,11 @@ def add_to(commands: Any) -> None:
 
 def upload(arguments: argparse.Namespace) -> Answer:
     from seatrial.cli_progress import Progress
-    from seatrial.uploads.manifest import read_manifest
+    from seatrial.uploads.declaration import read_declaration
     from seatrial.uploads.send import Parcel, deliver
 
     folder, root = Path(arguments.folder), _root(arguments.root)
-    model = read_manifest(folder).name
+    model = read_declaration(folder).manifest.name
     parcel = Parcel.of(folder)
     name = arguments.to or f"{model}-{parcel.tree[:12]}"
     again = f"to go on: {_again(arguments, name)}"

@@ -26,8 +26,11 @@ from seatrial.formats.tensorrt_device import read_device
 from seatrial.formats.variables_index import read_index
 from seatrial.storage.paths import path_flaw
 from seatrial.strict_json import read_json
-from seatrial.tensors import DTYPES, from_npz, to_npz
+from seatrial.tensors import DTYPES, Signature, TensorSpec, from_npz, to_npz
+from seatrial.uploads.declaration import declaration_of
 from seatrial.uploads.manifest import manifest_of
+from seatrial.uploads.mlflow import MLMODEL
+from seatrial.uploads.mlflow_example import read_example
 from seatrial.uploads.tree import digest_tree
 from seatrial.uploads.yaml_guard import read_yaml_mapping
 from tests.fuzz.damage import Make, changed, damaged, noise, text_of
@@ -37,6 +40,11 @@ from tests.plans import archive, plan
 from tests.saved_models import saved_model, variables_index
 
 MANIFEST = b"name: tiny\nformat: onnx\nobjective: {latency_ms: 200.0}\nsamples: [samples/a.npz]\ntags: {a: b}\n"
+MLFLOW = (
+    b"flavors:\n  onnx: {data: model.onnx}\nsaved_input_example_info: {artifact_path: input_example.json}\n"
+    b"metadata:\n  seatrial: {layers: {audio: x}}\n  a: b\n"
+)
+SIGNATURE = Signature((TensorSpec("x", "FP32", (-1, 4)), TensorSpec("n", "UINT8", (1,))), ())
 YAML_WORDS = (
     *(*"[]{},'#%|>?~", '"', "\n", "\n  ", "a:", ": ", "- ", "&a ", "*a", "<<: ", "!!int ", "!a ", "---", "...", "\t"),
     *("1e999", "0x1", "2020-01-01", "é"),
@@ -145,6 +153,12 @@ PLANS = (plan((10, 3, 0, 26)), archive((8, 5, 3, 1)), archive((7, 1, 3, 0)), arc
 
 PARSERS = {
     "manifest": Parser(manifest_of, (MANIFEST,)),
+    "mlmodel": Parser(lambda data: declaration_of(MLMODEL, data, "tiny"), (MLFLOW,), made=(text_of(YAML_WORDS),)),
+    "example": Parser(
+        lambda data: read_example(data, SIGNATURE),
+        (b'{"x": [[1, 2.5, -3e1, 4]], "n": 7}',),
+        made=(text_of(JSON_WORDS),),
+    ),
     "yaml": Parser(lambda data: read_yaml_mapping(data, "model.yaml"), (MANIFEST,), made=(text_of(YAML_WORDS),)),
     "json": Parser(
         lambda data: read_json(data, "body"),

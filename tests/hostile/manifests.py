@@ -146,7 +146,7 @@ def _samples(paths: list[Any]) -> Build:
 
 SAMPLES = {
     "none": Case(_samples([]), MANIFEST, ("samples", "at least 1")),
-    "not-npz": Case(_samples(["a.pkl"]), MANIFEST, ("samples", "not an .npz file")),
+    "not-npz": Case(_samples(["a.pkl"]), MANIFEST, ("samples", "is not an .npz file")),
     "twice": Case(_samples(["a.npz", "a.npz"]), MANIFEST, ("samples", "names a file twice")),
     "many": Case(_samples([f"{n}.npz" for n in range(1001)]), MANIFEST, ("samples", "1000")),
     "absent": Case(_samples(["a.npz"]), "a.npz", ("is missing",)),

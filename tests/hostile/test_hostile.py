@@ -23,7 +23,7 @@ from seatrial.errors import UploadRefused
 from seatrial.formats.check import check_upload
 from seatrial.steps.check_format import check_format
 from seatrial.steps.register import register
-from tests.hostile import archives, engines, manifests, networks, saved, trees
+from tests.hostile import archives, engines, manifests, mlflow, networks, saved, trees
 from tests.hostile.case import (
     MOST_FILES,
     MOST_TOGETHER,
@@ -44,6 +44,7 @@ CASES: dict[str, Case] = {
         "manifest": manifests.CASES,
         "folder": trees.CASES,
         "sample": archives.CASES,
+        "mlflow": mlflow.CASES,
         "onnx": networks.CASES,
         "savedmodel": saved.CASES,
         "plan": engines.CASES,
@@ -154,7 +155,7 @@ def test_a_million_files_are_refused_before_all_are_listed(home: Path, record_pr
     assert not list((home / "temporary").iterdir())
 
 
-@pytest.mark.parametrize("build", [sound_onnx, sound_saved_model, sound_plan])
+@pytest.mark.parametrize("build", [sound_onnx, sound_saved_model, sound_plan, mlflow.sound])
 def test_a_sound_upload_passes_where_the_hostile_ones_are_refused(build: Callable[[Path], Path], home: Path) -> None:
     assert check_upload(build(home / "upload"), OPTIONS).tree_digest
 

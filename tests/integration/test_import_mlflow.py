@@ -21,13 +21,9 @@ from seatrial.steps.check_format import check_format
 from seatrial.steps.run import Run
 from seatrial.waiting import Deadline, wait_until
 from tests.managers import environ_of, managers
+from tests.mlflow_runs import MLFLOW, SAVED_MODEL, run_mlflow
 from tests.ports import free_port
 from tests.storages import upload_in
-
-ROOT = Path(__file__).parents[2]
-MLFLOW = ROOT / ".venv-mlflow" / "bin" / "python"
-EXAMPLES = Path(os.environ.get("SEATRIAL_EXAMPLES", ROOT / ".seatrial" / "examples"))
-SAVED_MODEL = EXAMPLES / "basic_pitch" / "saved_models" / "icassp_2022" / "nmp"
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -50,10 +46,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def _log(address: str, folder: Path, script: str = "mlflow_models.py", *arguments: str | Path) -> str:
-    environ = {**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true"}
-    command = [MLFLOW, ROOT / "tests" / "standins" / script, address, *arguments]
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    run_mlflow(script, folder, address, *arguments)
     return address
 
 

@@ -14,7 +14,7 @@ import pytest
 from seatrial.cli import main
 from seatrial.formats.check import check_upload
 from seatrial.tensors import from_npz, to_npz
-from seatrial.uploads.manifest import read_manifest
+from seatrial.uploads.declaration import read_declaration
 from tests.models import text_onnx, tiny_onnx, twice_onnx
 from tests.plans import plan
 from tests.saved_models import write_saved_model
@@ -70,7 +70,7 @@ def test_a_packed_onnx_file_is_an_upload_that_says_what_was_found_in_it(pack: Pa
     found = pack(tiny_onnx(Path("Tiny Net (v2).onnx")), "x.npz")
     assert (found["model"], found["format"], found["checked"]) == ("tiny-net-v2", "onnx", True)
     assert found["signature"]["inputs"] == [{"name": "x", "dtype": "FP32", "shape": [-1, 4]}]
-    manifest = read_manifest(Path("packed"))
+    manifest = read_declaration(Path("packed")).manifest
     assert (manifest.name, manifest.objective.latency_ms, manifest.samples) == ("tiny-net-v2", 150, ("samples/x.npz",))
     assert manifest.user
     assert "#   input   x  FP32[-1,4]\n" in Path("packed/model.yaml").read_text()
@@ -94,7 +94,7 @@ def test_all_files_of_each_format_are_taken_along_and_no_others(
     Path("from/notes.txt").write_text("not the model's")
     make(Path("from") / source)
     found = pack(f"from/{source}", "x.npz")
-    assert read_manifest(Path("packed")).model_file == main_file
+    assert read_declaration(Path("packed")).manifest.model_file == main_file
     there = {str(path.relative_to("packed")) for path in Path("packed").rglob("*") if path.is_file()}
     assert files <= there
     assert {path for path in there if not path.startswith("saved_model/variables/")} == {
@@ -118,7 +118,7 @@ def test_a_file_name_that_says_nothing_leaves_the_name_to_its_folder(pack: Pack,
 def test_options_go_before_what_is_found(pack: Pack) -> None:
     Path("named.npz").write_bytes(to_npz({"audio": X, "expected.y": 2 * X}))
     pack(tiny_onnx(Path("a.onnx")), "named.npz", "--name", "pitch", "--user", "ann", "--layer", "audio=x")
-    manifest = read_manifest(Path("packed"))
+    manifest = read_declaration(Path("packed")).manifest
     assert (manifest.name, manifest.user, manifest.layers) == ("pitch", "ann", {"audio": "x"})
 
 
@@ -145,7 +145,7 @@ def test_text_is_kept_as_text(pack: Pack) -> None:
 def test_a_model_of_half_precision_is_compared_as_one(pack: Pack) -> None:
     np.save("h.npy", X.astype(np.float16))
     pack(twice_onnx(Path("half.onnx"), "FLOAT16", [None, 4]), "h.npy")
-    assert read_manifest(Path("packed")).comparison.comparison_class == "same-graph-fp16"
+    assert read_declaration(Path("packed")).manifest.comparison.comparison_class == "same-graph-fp16"
 
 
 def _file(name: str, data: bytes) -> Callable[[], str]:

@@ -1,8 +1,7 @@
 """What a caller gave for a layer, as an array of that layer's dtype (pure).
 
 Arrays stay as they are: their dtype is a statement, and check_tensors compares it. Plain Python values have none and
-become the layer's dtype where that loses nothing; Python floats are rounded to a float layer, but never to infinity. A
-number or text alone is the one element of a layer with one dimension: as such a model's scalar is shown.
+become the layer's dtype where that loses nothing (plain_values.py).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from seatrial.client.wire import ARRAYS, BF16, rounded
 from seatrial.errors import BadInput, Refused
+from seatrial.plain_values import native, plain_array
 from seatrial.tensors import Array, Signature, TensorSpec, check_tensors
 
 
@@ -40,7 +40,7 @@ def as_arrays(signature: Signature, layers: Mapping[str, ArrayLike]) -> dict[str
     """The layers as arrays; shapes and unknown names are left to check_tensors. Raises BadInput for unfit values."""
     wanted = {spec.name: spec for spec in signature.inputs}
     return {
-        name: _native(value) if isinstance(value, np.ndarray) or name not in wanted else _fit(wanted[name], value)
+        name: native(value) if isinstance(value, np.ndarray) or name not in wanted else _fit(wanted[name], value)
         for name, value in layers.items()
     }
 
@@ -50,46 +50,7 @@ def _as_given(spec: TensorSpec) -> TensorSpec:
     return TensorSpec(spec.name, "FP32", spec.shape) if spec.dtype == BF16 else spec
 
 
-def _native(value: ArrayLike) -> Array:
-    """An array in this machine's byte order; an array of ml_dtypes' bfloat16 as the float32 that it stands for."""
-    array = np.asarray(value)
-    if array.dtype.name == "bfloat16":
-        return array.astype(np.float32)
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
 def _fit(spec: TensorSpec, value: ArrayLike) -> Array:
     if spec.dtype not in ARRAYS:
         raise BadInput(spec.name, expected=f"a dtype that this client knows: {', '.join(ARRAYS)}", got=spec.dtype)
-    dtype = ARRAYS[spec.dtype]
-    try:
-        # Never through numpy's own text dtypes: those cut trailing NUL bytes off.
-        natural = np.asarray(value, dtype=object if dtype.hasobject else None)
-    except ValueError as error:
-        raise BadInput(spec.name, expected=str(spec), got="rows of different lengths") from error
-    if not natural.ndim and len(spec.shape) == 1:
-        natural = natural.reshape(1)
-    if dtype.hasobject:
-        return _text(spec, natural)
-    natural = _native(natural)
-    if natural.dtype.kind not in "biuf":
-        raise BadInput(spec.name, expected=str(spec), got=f"values of type {natural.dtype}")
-    with np.errstate(all="ignore"):  # what does not fit is found by comparing, and said by BadInput
-        converted = natural.astype(dtype)
-        kept = rounded(converted) if spec.dtype == BF16 else converted
-    if not _kept(natural, kept):
-        raise BadInput(spec.name, expected=f"{spec}: values that it can hold", got=f"{natural.dtype} values it cannot")
-    return converted
-
-
-def _text(spec: TensorSpec, natural: Array) -> Array:
-    for value in natural.flat:
-        if not isinstance(value, bytes | str):
-            raise BadInput(spec.name, expected=str(spec), got=f"a value of type {type(value).__name__}")
-    return natural
-
-
-def _kept(natural: Array, converted: Array) -> bool:
-    if natural.dtype.kind == "f" and converted.dtype.kind == "f":
-        return np.array_equal(np.isfinite(natural), np.isfinite(converted))
-    return bool(converted.tolist() == natural.tolist())  # Python compares int with float exactly; numpy rounds first
+    return plain_array(spec, value, ARRAYS[spec.dtype], rounded if spec.dtype == BF16 else None)

@@ -7,7 +7,8 @@ from typing import Any
 from seatrial.errors import Refused
 from seatrial.formats.report import CheckReport
 from seatrial.storage.listings import tree_digest
-from seatrial.uploads.manifest import MANIFEST, Manifest
+from seatrial.uploads.declaration import declaring_file
+from seatrial.uploads.manifest import Manifest
 
 
 def check_report(report: CheckReport, model: str) -> None:
@@ -20,7 +21,7 @@ def check_report(report: CheckReport, model: str) -> None:
     _same("served.version", served.version, 1)
     _same("served.format", served.format, manifest.format)
     _same("served.main_file", served.main_file, manifest.model_file)
-    for path in (MANIFEST, *manifest.samples):
+    for path in (declaring_file(files), *manifest.samples):
         if path not in files:
             raise _refused("files", sorted(files), f"{path} among them")
     for path, digest in served.files.items():

@@ -27,9 +27,14 @@ class CheckLimits:
 
 
 def check_upload(
-    folder: Path, options: Sequence[HardwareOption] | None = (), limits: CheckLimits | None = None
+    folder: Path,
+    options: Sequence[HardwareOption] | None = (),
+    limits: CheckLimits | None = None,
+    upload: str = "",
 ) -> CheckReport:
     """Check the upload in `folder` without a server. Changes nothing; a second call checks again.
+
+    `upload` is its path below its root, if that is not the folder's name: it may name the model (uploads/names.py).
 
     Raises UploadRefused naming file, field, value and limit; also when parsing takes more memory, CPU or time than
     `limits` allow, when the upload changes meanwhile, or when none of `options` can run its format: not judged
@@ -38,6 +43,7 @@ def check_upload(
     limits = limits or CheckLimits()
     arguments = {
         "folder": str(folder.absolute()),
+        "upload": upload,
         "max_files": limits.tree.files,
         "max_bytes": limits.tree.bytes,
         "sandbox": asdict(limits.sandbox),

@@ -11,13 +11,14 @@ from seatrial.errors import UploadRefused
 from seatrial.formats import onnx, savedmodel, tensorrt
 from seatrial.formats.facts import FormatFacts
 from seatrial.formats.layers import public_signature, scalars
+from seatrial.formats.mlflow_claims import mlflow_findings
 from seatrial.formats.report import CheckReport
 from seatrial.formats.sandbox import SandboxLimits, narrow
 from seatrial.served_model import Format, ServedModel
 from seatrial.storage.listings import tree_digest
 from seatrial.storage.paths import TEMPLATE_MARKS
 from seatrial.tensors import Signature, TensorSpec
-from seatrial.uploads.manifest import MANIFEST, Manifest, read_manifest
+from seatrial.uploads.declaration import Declaration, declaring_file, read_declaration
 from seatrial.uploads.samples import check_sizes, each_sample
 from seatrial.uploads.tree import TreeLimits, check_unchanged, digest_tree, list_tree
 
@@ -36,7 +37,7 @@ def check(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str
     reading(".")
     size = sum(file.size for file in list_tree(folder, limits).values())
     narrow(size, SandboxLimits(**arguments["sandbox"]))
-    return check_folder(folder, limits, reading).model_dump(mode="json")
+    return check_folder(folder, limits, reading, arguments["upload"]).model_dump(mode="json")
 
 
 def own_signature(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str, Any]:
@@ -47,45 +48,51 @@ def own_signature(arguments: dict[str, Any], reading: Callable[[str], None]) -> 
     return {**(facts.signature or Signature((), ())).to_dict(), "files": facts.files}
 
 
-def check_folder(folder: Path, limits: TreeLimits, reading: Callable[[str], None]) -> CheckReport:
-    """Check the upload in `folder`; `reading` is told of each file before it is parsed. Raises UploadRefused."""
+def check_folder(folder: Path, limits: TreeLimits, reading: Callable[[str], None], upload: str = "") -> CheckReport:
+    """Check the upload in `folder`; `reading` is told of each file before it is parsed. Raises UploadRefused.
+
+    `upload` is its path below its root, if that is not the folder's name.
+    """
     started = time.monotonic()
     reading(".")
     before = list_tree(folder, limits)
-    reading(MANIFEST)
-    manifest = read_manifest(folder)
+    reading(declaring_file(before))
+    declared = read_declaration(folder, upload)
+    manifest = declared.manifest
     check_sizes({path: file.size for path, file in before.items()}, manifest.samples)
     reading(manifest.model_file)
     facts = INSPECT[manifest.format](folder, manifest.model_file)  # before gigabytes are read for their digests
     files = digest_tree(folder, limits)
-    served = _served(manifest, facts, files)
+    served = _served(declared, facts, files)
     if facts.signature is not None:
         reading(manifest.samples[0])
         for sample, following in zip(
-            each_sample(folder, manifest.samples, served.signature), (*manifest.samples[1:], "."), strict=True
+            each_sample(folder, manifest.samples, served), (*manifest.samples[1:], "."), strict=True
         ):
             assert sample.name in files
             reading(following)
     check_unchanged(folder, before, limits)
+    claimed = mlflow_findings(declared.mlflow, facts) if declared.mlflow else ()
     return CheckReport(
         manifest=manifest,
         served=served,
         tree_digest=tree_digest(files),
         files=files,
         sample_names=manifest.samples,
-        findings=facts.findings,
+        findings=(*facts.findings, *claimed),
         runtime=facts.runtime,
         seconds=round(time.monotonic() - started, 3),
     )
 
 
-def _served(manifest: Manifest, facts: FormatFacts, files: dict[str, str]) -> ServedModel:
+def _served(declared: Declaration, facts: FormatFacts, files: dict[str, str]) -> ServedModel:
+    manifest = declared.manifest
     signature, layers = Signature((), ()), dict(manifest.layers)
     bare: tuple[str, ...] = ()
     if facts.signature is not None:
         for specs in (facts.signature.inputs, facts.signature.outputs):
             _check_layers(manifest.model_file, specs)
-        signature, layers = public_signature(facts.signature, manifest.layers)
+        signature, layers = public_signature(facts.signature, manifest.layers, declared.file)
         bare = scalars(facts.signature, layers)
     return ServedModel(
         name=manifest.name,

@@ -8,7 +8,7 @@ from seatrial.hardware import HardwareOption
 from seatrial.registry.entities import ModelVersion
 from seatrial.serving.spec import Deployment, DeploymentSpec
 from seatrial.serving.warmup import pack
-from seatrial.tensors import from_npz
+from seatrial.uploads.samples import sample_inputs
 
 if TYPE_CHECKING:
     from seatrial.manager.composition import InferenceManager
@@ -34,5 +34,5 @@ def deploy(
 def _warmup(manager: InferenceManager, version: ModelVersion) -> bytes | None:
     """The version's first samples: it answered each of them once, so none can keep a server from getting ready."""
     paths = (version.manifest.get("samples") or [])[:WARMUP_SAMPLES]
-    samples = (from_npz(manager.artifacts.read(version.tree_digest, path)) for path in paths)
+    samples = (sample_inputs(path, manager.artifacts.read(version.tree_digest, path), version.served) for path in paths)
     return pack(samples, version.served.signature.inputs) if paths else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 import tempfile
@@ -13,19 +12,20 @@ from typing import Any, Literal
 
 import yaml
 
-from seatrial.errors import Refused, UploadRefused
+from seatrial.errors import BadInput, Refused, UploadRefused
+from seatrial.formats.layers import public_signature
 from seatrial.formats.sandbox import SandboxLimits, run_limited
-from seatrial.mlflow_import.example import example_tensors
 from seatrial.mlflow_import.plan import Import
 from seatrial.mlflow_import.source import MlflowSource
 from seatrial.storage.local import atomic_write
 from seatrial.storage.paths import open_beneath
-from seatrial.tensors import Signature, to_npz
-from seatrial.uploads.manifest import MANIFEST, read_manifest
+from seatrial.tensors import Signature, check_tensors, to_npz
+from seatrial.uploads.declaration import read_declaration
+from seatrial.uploads.manifest import MANIFEST
+from seatrial.uploads.mlflow_example import LARGEST_EXAMPLE, read_example
 from seatrial.uploads.send import send
 
 SAMPLE = "samples/example.npz"
-LARGEST_EXAMPLE = 64 * 2**20
 Progress = Callable[[str], None]
 
 
@@ -87,7 +87,7 @@ def _present(wanted: Import, folder: Path) -> Outcome | None:
     if not folder.exists():
         return None
     try:
-        read_manifest(folder)
+        read_declaration(folder)
     except UploadRefused as error:
         return Outcome(wanted, "there already", folder, (error.message,))
     return Outcome(wanted, "there already", folder)
@@ -111,7 +111,7 @@ def _write(source: MlflowSource, wanted: Import, folder: Path) -> tuple[str, ...
                     missing.append(f"samples: {error.message}")
         atomic_write(building / MANIFEST, _manifest_text(manifest, missing).encode())
         if not missing:
-            read_manifest(building)
+            read_declaration(building)
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -132,16 +132,17 @@ def _sample(wanted: Import, found: Path, building: Path) -> bytes:
     try:
         with open_beneath(found, wanted.example) as file:
             data = file.read(LARGEST_EXAMPLE + 1)
-        if len(data) > LARGEST_EXAMPLE:
-            raise Refused("the input example is too large", field="input_example", limit=f"{LARGEST_EXAMPLE} bytes")
-        document: Any = json.loads(data)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         raise Refused(f"the input example cannot be read: {error}", field="input_example") from error
-    if isinstance(document, dict) and {"columns", "data"} <= document.keys():
-        raise Refused("the input example is a table; write .npz files with one array for each input", field="samples")
     arguments = {"folder": str(building), "format": wanted.format, "model_file": wanted.manifest["model_file"]}
-    signature = Signature.from_dict(run_limited("signature", arguments, SandboxLimits()))
-    return to_npz(example_tensors(document, signature))
+    own = Signature.from_dict(run_limited("signature", arguments, SandboxLimits()))
+    signature, _ = public_signature(own, {}, MANIFEST)
+    tensors = read_example(data, signature)
+    try:
+        check_tensors(signature.inputs, tensors)
+    except BadInput as error:
+        raise Refused(f"the input example does not fit the model: {error}", field="input_example") from error
+    return to_npz(tensors)
 
 
 def _manifest_text(manifest: dict[str, Any], missing: list[str]) -> str:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from seatrial.errors import Refused
+from seatrial.uploads.names import VALID, model_name
 
-LONGEST = 63
-VALID = r"[a-z][a-z0-9_-]{0,62}"
 STAGES: dict[str, str] = {
     "champion": "Production",
     "production": "Production",
@@ -23,28 +22,12 @@ STAGES: dict[str, str] = {
 _RANK = {"Production": 3, "Staging": 2, "Archived": 1, "None": 0}
 
 
-def model_name(name: str) -> str:
-    """Lower case, `-` for every run of other characters, `m-` before what starts with no letter, 63 characters.
-
-    >>> model_name("Pitch Model (v2)"), model_name("2nd_try")
-    ('pitch-model-v2', 'm-2nd_try')
-
-    Raises Refused when no letter or digit is left.
-    """
-    found = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-_")
-    if not found:
-        raise Refused(f"MLflow's model {name!r} has no letter a to z or digit: say --name '{name}=…'", field="name")
-    if not found[0].isalpha():
-        found = f"m-{found}"
-    return found[:LONGEST].rstrip("-_")
-
-
 def model_names(names: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
     """Seatrial's name of each; `given` goes before the rule. Raises Refused when two would have one name."""
     found: dict[str, str] = {}
     taken: dict[str, str] = {}
     for name in sorted(set(names)):
-        ours = given.get(name) or model_name(name)
+        ours = given.get(name) or _model_name(name)
         if not re.fullmatch(VALID, ours):
             raise Refused(f"--name '{name}={ours}': a name here matches {VALID}", field="name", value=ours)
         if ours in taken:
@@ -58,6 +41,13 @@ def model_names(names: Iterable[str], given: Mapping[str, str]) -> dict[str, str
     if unknown:
         raise Refused(f"MLflow has no model {unknown[0]!r}; it has {', '.join(found) or 'none'}", field="name")
     return found
+
+
+def _model_name(name: str) -> str:
+    try:
+        return model_name(name)
+    except Refused as error:
+        raise Refused(f"MLflow's model {error.message}: say --name '{name}=…'", field="name") from error
 
 
 def stage_of(aliases: Iterable[str], former_stage: str, extra: Mapping[str, str]) -> str:

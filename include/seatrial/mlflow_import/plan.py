@@ -14,11 +14,11 @@ from seatrial.mlflow_import.names import model_names, stage_of
 from seatrial.mlflow_import.records import VersionRecord
 from seatrial.served_model import Format
 from seatrial.storage.paths import path_flaw
+from seatrial.uploads.fields import LONGEST_DESCRIPTION, LONGEST_VALUE, as_line, as_mapping, as_text, kept
+from seatrial.uploads.mlflow import flavor_file
 
 SAVED_MODEL = "saved_model.pb"
-SLOWEST_MS = 3_600_000  # as in the manifest, like the next
-LONGEST_KEY, LONGEST_VALUE, LONGEST_DESCRIPTION = 100, 500, 10_000
-MOST = {"tags": 200, "metrics": 200, "hyper_parameters": 500}
+SLOWEST_MS = 3_600_000  # as in the manifest
 NO_OBJECTIVE = "objective.latency_ms: MLflow does not know which latency is to be kept (--latency-ms gives one for all)"
 NO_SAMPLE = "samples: no input_example was logged; name .npz files with one array for each input"
 RETRAINED = "if it was retrained, comparison: {comparison_class: retrained, rtol: …}; else its answers must be the same"
@@ -87,11 +87,11 @@ def _import(record: VersionRecord, model: str, stage: str, notes: list[str], lat
         "name": model,
         "format": model_format,
         "model_file": model_file,
-        "description": _text(record.description)[:LONGEST_DESCRIPTION],
-        "user": _line(record.user)[:LONGEST_VALUE],
-        "tags": _kept("tags", _tags(record, stage), notes),
-        "metrics": _kept("metrics", {k: v for k, v in record.metrics.items() if math.isfinite(v)}, notes),
-        "hyper_parameters": _kept("hyper_parameters", {k: typed(v) for k, v in record.params.items()}, notes),
+        "description": as_text(record.description)[:LONGEST_DESCRIPTION],
+        "user": as_line(record.user)[:LONGEST_VALUE],
+        "tags": kept("tags", _tags(record, stage), notes),
+        "metrics": kept("metrics", {k: v for k, v in record.metrics.items() if math.isfinite(v)}, notes),
+        "hyper_parameters": kept("hyper_parameters", {k: typed(v) for k, v in record.params.items()}, notes),
         **({} if latency_ms is None else {"objective": {"latency_ms": latency_ms}}),
     }
     lacking = [NO_OBJECTIVE] if latency_ms is None else []
@@ -126,13 +126,14 @@ def typed(text: str) -> str | int | float | bool:
 
 
 def _model_file(record: VersionRecord) -> tuple[Format, str] | None:
-    """Its format with the ONNX file or the SavedModel folder, or None when it is neither."""
-    flavors = _dict(record.mlmodel.get("flavors"))
-    named = _dict(flavors.get("onnx")).get("data")
-    if isinstance(named, str) and named in record.files and not path_flaw(named):
-        return "onnx", named
+    """Its format with the ONNX file or the SavedModel folder, or None when it is neither.
+
+    A SavedModel that no flavor names is taken when it is the only one: Keras has had other layouts.
+    """
+    said_format, said = flavor_file(record.mlmodel) or (None, "")
+    if said_format == "onnx" and said in record.files and not path_flaw(said):
+        return "onnx", said
     folders = [str(PurePosixPath(path).parent) for path in record.files if PurePosixPath(path).name == SAVED_MODEL]
-    said = _dict(flavors.get("tensorflow")).get("saved_model_dir")  # Keras' layout does not say it
     folder = said if said in folders else folders[0] if len(folders) == 1 else "."
     return None if folder == "." or path_flaw(folder) else ("savedmodel", folder)
 
@@ -140,7 +141,7 @@ def _model_file(record: VersionRecord) -> tuple[Format, str] | None:
 def _why_skipped(record: VersionRecord) -> str:
     if record.flaw:
         return f"its files cannot be read: {record.flaw}"
-    flavors = ", ".join(sorted(_dict(record.mlmodel.get("flavors")))) or "no flavor"
+    flavors = ", ".join(sorted(as_mapping(record.mlmodel.get("flavors")))) or "no flavor"
     return f"{flavors}: neither ONNX nor a SavedModel; export it as one of them and upload that"
 
 
@@ -156,7 +157,7 @@ def _copied(record: VersionRecord, model_format: Format, model_file: str) -> tup
 
 
 def _example(record: VersionRecord) -> str | None:
-    path = _dict(record.mlmodel.get("saved_input_example_info")).get("artifact_path")
+    path = as_mapping(record.mlmodel.get("saved_input_example_info")).get("artifact_path")
     return path if isinstance(path, str) and path in record.files and not path_flaw(path) else None
 
 
@@ -170,31 +171,3 @@ def _tags(record: VersionRecord, stage: str) -> dict[str, str]:
         "mlflow.stage": stage,
     }
     return {**own, **record.tags, **{name: value for name, value in source.items() if value}}
-
-
-def _kept(what: str, values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
-    """Those that a manifest takes, by name; which were left out is noted."""
-    fits = {name: value for name, value in sorted(values.items()) if _fits(name, value)}
-    kept = dict(list(fits.items())[: MOST[what]])
-    left = sorted(values.keys() - kept.keys())
-    if left:
-        shown = ", ".join(_line(name)[:LONGEST_KEY] for name in left[:5])
-        notes.append(f"{len(left)} of {what} left out, too long or too many for a manifest: {shown}")
-    return kept
-
-
-def _fits(name: str, value: Any) -> bool:
-    long = isinstance(value, str) and (len(value) > LONGEST_VALUE or not value.isprintable())
-    return 0 < len(name) <= LONGEST_KEY and name.isprintable() and not long
-
-
-def _line(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _text(text: str) -> str:
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

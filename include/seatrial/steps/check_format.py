@@ -47,19 +47,19 @@ def check_format(run: Run, upload: Upload) -> dict[str, Any]:
 def _static(run: Run, upload: Upload, options: Options, limits: CheckLimits) -> tuple[CheckReport, Samples]:
     """What is found without a server, and the samples."""
     if upload.folder is not None:  # in place: the check itself sees to it that nothing changes
-        return _look_into(run, upload.folder, options, limits)
+        return _look_into(run, upload.folder, upload.path, options, limits)
     with scratch_folder() as fetched:
         files = upload.fetch(fetched, run.deadline, limits.tree)
         run.progress(f"fetched {len(files)} file(s), {sum(file.size for file in files.values())} bytes")
-        found = _look_into(run, fetched, options, limits)
+        found = _look_into(run, fetched, upload.path, options, limits)
         upload.check_unchanged(files, limits.tree)
     return found
 
 
-def _look_into(run: Run, folder: Path, options: Options, limits: CheckLimits) -> tuple[CheckReport, Samples]:
-    report = check_upload(folder, options, limits)
+def _look_into(run: Run, folder: Path, path: str, options: Options, limits: CheckLimits) -> tuple[CheckReport, Samples]:
+    report = check_upload(folder, options, limits, path)
     run.progress(f"static check passed in {report.seconds:.1f} s: {report}")
-    return report, read_samples(folder, report.manifest, report.served.signature)
+    return report, read_samples(folder, report.sample_names, report.served)
 
 
 def _answer(run: Run, address: str, report: CheckReport, samples: Samples) -> None:

@@ -15,10 +15,9 @@ from seatrial.profiling.capacity import Bench, measure_capacity
 from seatrial.profiling.cell import Cell, Objective, ServerCounts
 from seatrial.profiling.options import why_impossible
 from seatrial.served_model import ServedModel
+from seatrial.steps.requests import samples_of
 from seatrial.steps.run import Run
 from seatrial.steps.trial import trial_server
-from seatrial.tensors import from_npz
-from seatrial.uploads.samples import EXPECTED
 
 SEED = 1
 
@@ -42,11 +41,7 @@ def profile_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[st
     objective = Objective.model_validate(
         {key: version["manifest"]["objective"][key] for key in ("percentile", "latency_ms")}
     )
-    inputs = [from_npz(run.api.file(model_id, path)) for path in version["manifest"]["samples"]]
-    requests = [
-        encode(served.name, served.version, {k: v for k, v in tensors.items() if not k.startswith(EXPECTED)})
-        for tensors in inputs
-    ]
+    requests = [encode(served.name, served.version, inputs) for _, inputs in samples_of(run, version, served)]
     purpose = f"profile of {served.name}@{served.version} on {chosen.name}"
     with trial_server(run, served, chosen, purpose=purpose, model_id=model_id) as replica:
         assert replica.grpc_address is not None

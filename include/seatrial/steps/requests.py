@@ -8,8 +8,8 @@ from seatrial.errors import Refused
 from seatrial.served_model import ServedModel
 from seatrial.shadow.replay import Request
 from seatrial.steps.run import Run
-from seatrial.tensors import Tensors, from_npz
-from seatrial.uploads.samples import EXPECTED
+from seatrial.tensors import Array, from_npz
+from seatrial.uploads.samples import sample_inputs
 
 
 def captures_of(run: Run, model: str, served: ServedModel, limit: int, looked_at: set[str]) -> list[Request]:
@@ -25,13 +25,12 @@ def captures_of(run: Run, model: str, served: ServedModel, limit: int, looked_at
     return found
 
 
-def samples_of(run: Run, version: dict[str, Any], served: ServedModel) -> list[tuple[str, Tensors]]:
+def samples_of(run: Run, version: dict[str, Any], served: ServedModel) -> list[tuple[str, dict[str, Array]]]:
     """The upload's samples by name, without expected outputs. Raises Refused when there are none."""
-    names = {spec.name for spec in served.signature.inputs}
-    found: list[tuple[str, Tensors]] = []
-    for path in version["manifest"]["samples"]:
-        tensors = from_npz(run.api.file(version["model_id"], path))
-        found.append((path, {k: v for k, v in tensors.items() if not k.startswith(EXPECTED) and k in names}))
+    found = [
+        (path, sample_inputs(path, run.api.file(version["model_id"], path), served))
+        for path in version["manifest"]["samples"]
+    ]
     if not found:
         raise Refused(f"{version['model']}@{version['version']} has no samples to replay", field="samples")
     return found

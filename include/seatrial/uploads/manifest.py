@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from seatrial.errors import UploadRefused
 from seatrial.served_model import Format
-from seatrial.storage.paths import open_beneath, path_flaw
+from seatrial.storage.paths import path_flaw
 from seatrial.uploads.manifest_refusals import refusal
-from seatrial.uploads.yaml_guard import LONGEST_FILE, read_yaml_mapping
+from seatrial.uploads.yaml_guard import read_yaml_mapping
 
 MANIFEST = "model.yaml"
 CAPTURED_BYTES = 64 * 2**20
@@ -209,7 +207,7 @@ class Manifest(BaseModel):
         max_length=1000,
         strict=False,
         description="Requests that the model must answer: .npz files with an array for each input by layer name, and"
-        " `expected.<layer>` for an output that is known.",
+        " `expected.<layer>` for an output that is known; or .json files as MLflow writes input examples.",
     )
     capture: Capture = Capture()
     rollover: Rollover = Rollover()
@@ -217,10 +215,10 @@ class Manifest(BaseModel):
 
     @field_validator("samples")
     @classmethod
-    def _npz_files(cls, samples: tuple[str, ...]) -> tuple[str, ...]:
+    def _sample_files(cls, samples: tuple[str, ...]) -> tuple[str, ...]:
         for sample in samples:
-            if not sample.endswith(".npz"):
-                raise ValueError(f"{sample!r} is not an .npz file")
+            if not sample.endswith((".npz", ".json")):
+                raise ValueError(f"{sample!r} is not an .npz file, and no .json file as MLflow writes input examples")
         if len(set(samples)) != len(samples):
             raise ValueError("names a file twice")
         return samples
@@ -236,29 +234,17 @@ class Manifest(BaseModel):
         return layers
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the upload in `folder`. Raises UploadRefused naming the first entry that is wrong."""
-    try:
-        with open_beneath(folder, MANIFEST) as file:
-            data = file.read(LONGEST_FILE + 1)
-    except FileNotFoundError as error:
-        raise UploadRefused("is missing: an upload needs a manifest", file=MANIFEST) from error
-    except OSError as error:
-        raise UploadRefused(f"cannot be read: {error.strerror or error}", file=MANIFEST) from error
-    return manifest_of(data)
-
-
 def manifest_of(data: bytes) -> Manifest:
     """The manifest that the bytes of a `model.yaml` say. Raises UploadRefused naming the first entry that is wrong."""
     return parse_manifest(read_yaml_mapping(data, MANIFEST))
 
 
-def parse_manifest(document: dict[str, Any]) -> Manifest:
-    """The manifest that a document stands for. Raises UploadRefused naming the first entry that is wrong."""
+def parse_manifest(document: dict[str, Any], file: str = MANIFEST) -> Manifest:
+    """The manifest that a document stands for. Raises UploadRefused naming `file` and the first entry that is wrong."""
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:
         found = error.errors(include_url=False)
         # A misspelt entry is both unknown and missing: the unknown one tells the researcher more.
         first = next((flaw for flaw in found if flaw["type"] == "extra_forbidden"), found[0])
-        raise refusal(first, Manifest, MANIFEST) from error
+        raise refusal(first, Manifest, file) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from seatrial.errors import Refused
 from seatrial.served_model import Format
+from seatrial.uploads.names import model_name, plain
 
 SAVED_MODEL = "saved_model.pb"
 STARTS: Mapping[bytes, Format] = {b"ftrt": "tensorrt", b"ptrt": "tensorrt", b"\x08": "onnx"}
@@ -21,7 +22,6 @@ STRANGERS: Mapping[bytes, str] = {
 }
 TFLITE = b"TFL3"  # from byte 4
 GENERIC = re.compile(r"(saved_?)?model|network|weights|engine|best|last|v?\d+")
-LONGEST_NAME = 63
 
 
 def find_model(path: Path) -> tuple[Path, Format]:
@@ -51,14 +51,13 @@ def find_model(path: Path) -> tuple[Path, Format]:
     raise _refused(path, "is not a model that is known (limit: ONNX, SavedModel folder, TensorRT plan)")
 
 
-def model_name(path: Path) -> str:
+def name_of(path: Path) -> str:
     """A model's name made of a file's: lower case, `-` for other characters; a folder's above where the file's says
     nothing, as model.onnx or the 1 of pitch/1/saved_model.pb. Raises Refused when nothing is left."""
     full = path.resolve()
     for text in (full.name if full.is_dir() else full.stem, *(above.name for above in full.parents)):
-        found = re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")
-        if found and not GENERIC.fullmatch(found):
-            return (found if found[0].isalpha() else f"m-{found}")[:LONGEST_NAME].rstrip("-_")
+        if plain(text) and not GENERIC.fullmatch(plain(text)):
+            return model_name(text)
     raise _refused(path, "has no name to call the model by: say --name")
 
 

@@ -19,7 +19,7 @@ from seatrial.storage.paths import open_beneath, path_flaw
 from seatrial.tensors import Signature, Tensors, to_npz
 from seatrial.uploads.manifest import DEFAULT_FILES, MANIFEST, manifest_of, parse_manifest
 from seatrial.uploads.manifest_template import manifest_template
-from seatrial.uploads.model_files import find_model, model_name
+from seatrial.uploads.model_files import find_model, name_of
 from seatrial.uploads.tree import list_tree
 
 ReadSamples = Callable[[Signature], Iterable[tuple[str, Tensors]]]
@@ -71,9 +71,9 @@ def pack(packing: Packing, to: Path, *, check: bool = True) -> Packed:
 
 def _build(packing: Packing, folder: Path, *, check: bool) -> Packed:
     model, model_format = find_model(packing.model)
-    name = packing.name or model_name(model)
+    name = packing.name or name_of(model)
     own = _take_model(model, model_format, folder)
-    signature = public_signature(own, packing.layers)[0] if model_format != "tensorrt" else own
+    signature = public_signature(own, packing.layers, MANIFEST)[0] if model_format != "tensorrt" else own
     samples = tuple(_write_samples(packing.read_samples(signature), folder))
     values = {
         "name": name,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from seatrial.errors import BadInput, Refused, UploadRefused
+from seatrial.served_model import ServedModel
 from seatrial.storage.paths import open_beneath
 from seatrial.tensors import Array, Signature, TensorSpec, check_tensors, from_npz
-from seatrial.uploads.manifest import Manifest
+from seatrial.uploads.mlflow_example import read_example
 
 EXPECTED = "expected."
 LARGEST_FILE = 256 * 2**20
@@ -27,13 +28,35 @@ class Sample:
     expected: dict[str, Array] | None = None
 
 
-def read_samples(folder: Path, manifest: Manifest, signature: Signature) -> tuple[Sample, ...]:
-    """All samples that the manifest names, in its order, checked against the signature (public layer names).
+def sample_tensors(name: str, data: bytes, served: ServedModel) -> dict[str, Array]:
+    """The tensors that the bytes of the sample file `name` hold, by public layer names: an .npz, or MLflow's .json.
+
+    Raises Refused with the reason for what is neither.
+    """
+    return _example(data, served) if name.endswith(".json") else from_npz(data, limit_bytes=LARGEST_FILE)
+
+
+def sample_inputs(name: str, data: bytes, served: ServedModel) -> dict[str, Array]:
+    """The same without expected outputs: what is sent."""
+    tensors = sample_tensors(name, data, served)
+    return {layer: array for layer, array in tensors.items() if not layer.startswith(EXPECTED)}
+
+
+def _example(data: bytes, served: ServedModel) -> dict[str, Array]:
+    """MLflow knows the file's own tensor names only."""
+    own = {spec.name: served.layers.get(spec.name, spec.name) for spec in served.signature.inputs}
+    inputs = tuple(replace(spec, name=own[spec.name]) for spec in served.signature.inputs)
+    found = read_example(data, Signature(inputs, ()))
+    return {public: found[name] for public, name in own.items()}
+
+
+def read_samples(folder: Path, names: Iterable[str], served: ServedModel) -> tuple[Sample, ...]:
+    """All samples that a manifest names, in its order, checked against the signature (public layer names).
 
     Raises UploadRefused naming file, layer, what came and what the signature says; also for more than 256 MB in a file
     and more than 1 GB of tensors in all.
     """
-    return tuple(each_sample(folder, manifest.samples, signature))
+    return tuple(each_sample(folder, names, served))
 
 
 def check_sizes(sizes: Mapping[str, int], names: Iterable[str]) -> None:
@@ -46,19 +69,19 @@ def check_sizes(sizes: Mapping[str, int], names: Iterable[str]) -> None:
             raise UploadRefused("bytes are too large for a sample", file=name, value=sizes[name], limit=limit)
 
 
-def each_sample(folder: Path, names: Iterable[str], signature: Signature) -> Iterator[Sample]:
+def each_sample(folder: Path, names: Iterable[str], served: ServedModel) -> Iterator[Sample]:
     """The same one by one, for who wants only one of them in memory."""
     total = 0
     for name in names:
-        sample = _read_sample(folder, name, signature)
+        sample = _read_sample(folder, name, served)
         total += sum(array.nbytes for side in (sample.inputs, sample.expected or {}) for array in side.values())
         if total > LARGEST_TOTAL:
             raise UploadRefused("the samples up to here are too large", file=name, limit=f"{LARGEST_TOTAL} bytes")
         yield sample
 
 
-def _read_sample(folder: Path, name: str, signature: Signature) -> Sample:
-    tensors = _tensors(folder, name)
+def _read_sample(folder: Path, name: str, served: ServedModel) -> Sample:
+    tensors, signature = _tensors(folder, name, served), served.signature
     inputs = {layer: array for layer, array in tensors.items() if not layer.startswith(EXPECTED)}
     expected = {layer.removeprefix(EXPECTED): a for layer, a in tensors.items() if layer.startswith(EXPECTED)}
     _check(name, "", signature.inputs, inputs)
@@ -72,7 +95,7 @@ def _read_sample(folder: Path, name: str, signature: Signature) -> Sample:
     return Sample(name, inputs, expected or None)
 
 
-def _tensors(folder: Path, name: str) -> dict[str, Array]:
+def _tensors(folder: Path, name: str, served: ServedModel) -> dict[str, Array]:
     try:
         with open_beneath(folder, name) as file:
             data = file.read(LARGEST_FILE + 1)
@@ -83,7 +106,7 @@ def _tensors(folder: Path, name: str) -> dict[str, Array]:
     if len(data) > LARGEST_FILE:
         raise UploadRefused("is too large for a sample", file=name, limit=f"{LARGEST_FILE} bytes")
     try:
-        return from_npz(data, limit_bytes=LARGEST_FILE)
+        return sample_tensors(name, data, served)
     except Refused as error:
         raise UploadRefused(error.message, file=name) from error
 

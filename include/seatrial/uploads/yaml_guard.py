@@ -10,6 +10,7 @@ from seatrial.errors import UploadRefused
 
 LONGEST_FILE = 256 * 1024
 LONGEST_SCALAR = 16 * 1024
+LONGEST_INT = 64  # bits
 DEEPEST = 10
 MOST_NODES = 20_000
 
@@ -59,9 +60,19 @@ class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
             raise self._refused(event, "is too long", f"{LONGEST_SCALAR} characters a value")
         return event
 
+    def construct_plain_int(self, node: yaml.Node) -> int:
+        """Binary and hexadecimal ones may be so long that nothing can show them."""
+        value: int = self.construct_yaml_int(node)
+        if value.bit_length() > LONGEST_INT:
+            raise ValueError(f"an integer of {value.bit_length()} bits, {LONGEST_INT} at most")
+        return value
+
     def _refused(self, event: yaml.Event, reason: str, limit: str | int, value: object = None) -> UploadRefused:
         field = f"line {event.start_mark.line + 1}"
         return UploadRefused(reason, file=self._file, field=field, value=value, limit=limit)
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_plain_int)
 
 
 def _check_unique_keys(node: yaml.Node | None, file: str) -> None:

@@ -25,6 +25,11 @@ def test_integers_arrive_exactly_or_not_at_all(values: list[int], dtype: str) ->
     assert [int(value) for value in found] == values
 
 
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1))
+def test_integers_beyond_the_signed_ones_arrive_exactly(values: list[int]) -> None:
+    assert _given("UINT64", values).tolist() == values
+
+
 @given(st.lists(st.binary()), st.lists(st.text()))
 def test_bytes_and_text_arrive_whole(chunks: list[bytes], words: list[str]) -> None:
     assert list(_given("BYTES", chunks)) == chunks
@@ -44,6 +49,8 @@ def test_floats_of_the_layers_width_arrive_exactly(values: list[float]) -> None:
         ("FP32", None),
         ("FP16", [1e9]),
         ("INT32", [0.5]),
+        ("INT32", [float("inf")]),
+        ("INT32", [float("nan"), 1]),
         ("INT8", [300]),
         ("UINT8", [-1]),
         ("FP32", [2**53 + 1]),

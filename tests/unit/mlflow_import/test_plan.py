@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seatrial.errors import Refused
-from seatrial.mlflow_import.example import example_tensors
-from seatrial.mlflow_import.names import VALID, model_name, model_names, stage_of
+from seatrial.mlflow_import.names import model_names, stage_of
 from seatrial.mlflow_import.plan import NO_OBJECTIVE, NO_SAMPLE, plan, typed
 from seatrial.mlflow_import.records import VersionRecord
-from seatrial.tensors import Signature, TensorSpec
 from seatrial.uploads.manifest import parse_manifest
 
 ONNX: dict[str, Any] = {
@@ -28,17 +24,6 @@ FILES = ("MLmodel", "conda.yaml", "input_example.json", "model.onnx", "model.onn
 def record(version: int = 1, **values: Any) -> VersionRecord:
     known = {"model": "Pitch", "mlmodel": ONNX, "files": FILES, **values}
     return VersionRecord(version=version, **known)
-
-
-@given(st.text(max_size=100))
-def test_every_name_becomes_a_valid_one_or_is_refused(name: str) -> None:
-    try:
-        found = model_name(name)
-    except Refused:
-        assert not any(letter in "abcdefghijklmnopqrstuvwxyz0123456789" for letter in name.lower())
-    else:
-        assert re.fullmatch(VALID, found)
-        assert model_name(found) == found
 
 
 def test_two_models_of_one_name_are_refused_until_one_is_renamed() -> None:
@@ -170,19 +155,3 @@ def test_an_objective_out_of_range_is_refused(latency_ms: float) -> None:
 @example(" 5")
 def test_a_parameter_never_loses_what_its_text_said(text: str) -> None:
     assert str(typed(text)) == text
-
-
-SIGNATURE = Signature((TensorSpec("x", "FP32", (-1, 2)),), (TensorSpec("y", "FP32", (-1, 2)),))
-
-
-@pytest.mark.parametrize("document", [{"x": [[1, 2]]}, [[1, 2]], {"inputs": {"x": [[1, 2]]}}, {"inputs": [[1, 2]]}])
-def test_an_example_of_arrays_becomes_the_models_own_inputs(document: Any) -> None:
-    found = example_tensors(document, SIGNATURE)
-    assert found["x"].dtype == np.float32
-    assert found["x"].tolist() == [[1.0, 2.0]]
-
-
-@pytest.mark.parametrize("document", [{"z": [[1, 2]]}, [[1, 2, 3]], {"x": "text"}, {"x": [[1], [1, 2]]}, None, 5])
-def test_an_example_that_does_not_fit_is_refused(document: Any) -> None:
-    with pytest.raises(Refused, match="input example"):
-        example_tensors(document, SIGNATURE)

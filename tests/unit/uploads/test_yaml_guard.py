@@ -26,6 +26,7 @@ HOSTILE = {
     "no YAML": ("a: [", "not valid YAML"),
     "no text": ("\0", "not valid YAML"),
     "a day that is none": ("a: 2020-99-99", "cannot be read"),
+    "an integer that nothing can show": (f"a: 0x{'f' * 5000}", "integer of 20000 bits"),
     "a key that is a list": ("? [a]\n: 1", "not valid YAML"),
 }
 

@@ -69,7 +69,7 @@ class EvidenceList(Answer):
 def register(model: ModelName, wanted: Registration, manager: Manager, response: Response) -> Registered:
     """Copy the upload's files into the artifact store and register them; the same files again are the same version."""
     upload = Upload.at(manager.uploads, wanted.upload)
-    digest = keep_upload(manager, model, upload.source, wanted.report)
+    digest = keep_upload(manager, model, upload, wanted.report)
     version, created = manager.registry.register(
         model,
         tree_digest=digest,
