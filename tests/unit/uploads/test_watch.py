@@ -111,6 +111,11 @@ def test_the_first_poll_looks_into_no_upload_that_had_its_run() -> None:
     airflow.tree.calls.clear()
     assert [upload.name for upload in airflow.poll()] == [f"{ROOT}/new"]
     assert len(airflow.tree.calls) == 1 + 2 * (LEAST + 1)
+    airflow.wait(2 * LINGER_S)
+    airflow.poll()
+    airflow.tree.calls.clear()
+    airflow.poll()
+    assert len(airflow.tree.calls) == 1 + 2 * LEAST, "what is looked into again after it draws no further looks"
 
 
 def test_a_poll_looks_into_what_changed() -> None:
@@ -120,6 +125,14 @@ def test_a_poll_looks_into_what_changed() -> None:
     airflow.tree.calls.clear()
     assert len(airflow.poll()) == 10
     assert len(airflow.tree.calls) == 1 + 2 * (10 + LEAST)
+    airflow.wait(2 * LINGER_S)
+    airflow.tree.put("new-3/more")
+    airflow.tree.put("new-3/_SUCCESS")
+    assert len(airflow.poll()) == 1
+    airflow.wait(2 * LINGER_S)
+    airflow.tree.calls.clear()
+    assert airflow.poll() == []
+    assert len(airflow.tree.calls) <= 1 + 2 * (LEAST + 1), "and no longer than it lingers"
 
 
 def test_a_group_costs_nothing_while_nothing_changes_in_it() -> None:
@@ -135,12 +148,46 @@ def test_a_group_costs_nothing_while_nothing_changes_in_it() -> None:
     assert [upload.name for upload in airflow.poll()] == [f"{ROOT}/group/300"]
 
 
+def test_a_group_that_gets_a_file_of_its_own_is_one_upload_and_the_other_way_round() -> None:
+    airflow = quiet(0)
+    for file in ("g/a/x", "g/b/x"):
+        airflow.tree.put(file)
+    airflow.poll()
+    airflow.tree.put("g/_SUCCESS")
+    assert [upload.name for upload in airflow.polls(20)] == [f"{ROOT}/g"]
+    assert airflow.watch.names() == {f"{ROOT}/g"}
+    airflow.tree.remove("g/_SUCCESS")
+    assert [upload.name for upload in airflow.polls(20)] == [f"{ROOT}/g/a", f"{ROOT}/g/b"]
+
+
+def test_what_is_gone_is_forgotten_and_nothing_is_known_before_every_group_was_looked_into() -> None:
+    airflow = quiet(3)
+    airflow.tree.put("g/a/_SUCCESS")
+    airflow.polls(2)
+    assert airflow.watch.names() == {f"{ROOT}/{name}" for name in ("old-0", "old-1", "old-2", "g/a")}
+    airflow.tree.remove("old-1")
+    airflow.tree.remove("g")
+    airflow.poll()
+    assert airflow.watch.names() == {f"{ROOT}/old-0", f"{ROOT}/old-2"}
+    airflow.restart()
+    assert airflow.watch.names() == set()
+
+
 def test_an_upload_made_anew_is_told_at_the_next_poll() -> None:
     airflow = quiet(500)
     airflow.tree.remove("old-7/_SUCCESS")
     airflow.tree.put("old-7/model.yaml", 2)
     airflow.tree.put("old-7/_SUCCESS")
     assert [upload.name for upload in airflow.poll()] == [f"{ROOT}/old-7"]
+
+
+def test_a_marker_that_is_older_than_a_file_is_the_former_upload_s() -> None:
+    airflow = quiet(1)
+    airflow.tree.put("old-0/more")
+    assert airflow.poll() == [], "somebody writes over it"
+    airflow.wait(POLL_S)
+    airflow.tree.put("old-0/_SUCCESS")
+    assert [upload.name for upload in airflow.poll()] == [f"{ROOT}/old-0"]
 
 
 def test_a_late_marker_is_no_second_upload() -> None:
@@ -211,6 +258,23 @@ def test_a_root_that_is_away_raises_and_loses_nothing() -> None:
             airflow.poll()
     tree.fails = {}
     assert sorted(upload.name for upload in airflow.poll()) == [f"{ROOT}/a", f"{ROOT}/b"]
+
+
+def test_a_root_that_goes_away_in_the_middle_of_a_poll_is_not_taken_for_a_folder_in_trouble(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Going(Failing):
+        def entries(self, folder: str) -> list[Entry]:
+            if folder:
+                self.fails |= {"": TryAgain("away"), folder: TryAgain("away")}
+            return super().entries(folder)
+
+    tree = Going()
+    tree.fails = {}
+    tree.send("a")
+    with pytest.raises(TryAgain):
+        Airflow(tree).poll()
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(("name", "told"), [("my {{ model }}", True), ("-rf", True), ("bell\a", False)])
