@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError, ErrorType
+from airflow.sdk.exceptions import AirflowException, AirflowRescheduleException, AirflowRuntimeError, ErrorType
 
 from operators.dispatch import Confirmed, pages, payloads
+from operators.turn import Turn
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 READ_TO = "read_to"
+AGAIN = timedelta(seconds=2)
 
 
 class StartRuns(BaseOperator):
     """Starts a run of the DAG `start_dag` for each event of `asset` that has had none, however many there are.
 
     Run ids come from the upload's identity, so an upload that is told twice, or whose record was lost when this task
-    was killed, has one run. All are started by one task: docs/adr/0021 says why. A run that cannot be started fails the
-    task when the others are started; what it was for is told again.
+    was killed, has one run. All are started by one task: docs/adr/0021 says why. While another run of this task is at
+    work, this one frees its worker and comes back. A run that cannot be started fails the task when the others are
+    started; what it was for is told again.
     """
 
     def __init__(self, *, asset: Asset, start_dag: str, **kwargs: Any) -> None:
@@ -31,9 +35,20 @@ class StartRuns(BaseOperator):
     def execute(self, context: Context) -> int:
         """The number of runs that it started."""
         store = context["asset_state_store"][self.asset]
+        turn = Turn(store, context["dag_run"].run_id)
+        if not turn.take():
+            self.log.info("another run of the dispatcher is at work")
+            raise AirflowRescheduleException(datetime.now(UTC) + AGAIN)  # type: ignore[no-untyped-call]
+        try:
+            return self._drain(context["inlet_events"][self.asset], store, turn)
+        finally:
+            turn.end()
+
+    def _drain(self, events: Any, store: Any, turn: Turn) -> int:
         confirmed, started, failed = Confirmed(store), 0, 0
-        for page in pages(context["inlet_events"][self.asset], store.get(READ_TO)):
+        for page in pages(events, store.get(READ_TO)):
             for payload in confirmed.waiting(payloads(page)):
+                turn.keep()
                 try:
                     started += self._start(f"upload__{payload['id']}", payload["upload"])
                     confirmed.add(payload)
