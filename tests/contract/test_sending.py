@@ -284,7 +284,7 @@ def test_a_process_killed_at_any_moment_leaves_no_half_upload_and_the_next_makes
     """Some of the moments, one after the other, and fewer on HDFS, where each takes longer."""
     environ = {"PYTHONPATH": ":".join(sys.path), "PATH": os.environ["PATH"]}
     killed = 0
-    for moment in range(0, 200, 3 if place.url.startswith("file:") else 7):
+    for moment in range(0, 200, 3 if place.url.startswith("file:") else 5):
         command = [sys.executable, "-c", SENDER, place.url, str(parcel.folder), str(moment)]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         there = content(place)

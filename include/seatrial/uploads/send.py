@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, UploadRefused, WrongBytes
+from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, TryAgain, UploadRefused, WrongBytes
 from seatrial.storage.folder import Folder
 from seatrial.storage.listings import tree_digest
 from seatrial.storage.paths import path_flaw
@@ -77,6 +77,11 @@ def deliver(parcel: Parcel, storage: Storage, name: str, start: Start = lambda *
         with suppress(SeatrialError):
             incoming.remove()
         raise
+    except TryAgain:
+        if not is_whole(storage, name, parcel.tree, parcel.sizes):
+            raise
+        with suppress(SeatrialError):  # the call that took this one over has done it
+            incoming.remove()
     return True
 
 
