@@ -96,7 +96,7 @@ def test_outputs_are_chosen_by_name_and_each_as_bytes_or_in_json() -> None:
         (body({**X, "shape": [2, 4]}), "x", "8 values in shape [2, 4]", "4"),
         (body({**X, "shape": [2**31 - 1, 4]}), "x", "8589934588 values in shape [2147483647, 4]", "4"),
         (body({**X, "data": [[1, 2, 3], [4]]}), "x", "FP32[-1,4]", "rows of different lengths"),
-        (body({**X, "data": ["1", "2", "3", "4"]}), "x", "FP32[-1,4]", "got text"),
+        (body({**X, "data": ["1", "2", "3", "4"]}), "x", "FP32[-1,4]", "text"),
         (body({**X, "data": [1, 2, 3, {}]}), "x", "FP32[-1,4]", "values of type object"),
         (body({**X, "data": [1, 2, 3, 10**400]}), "x", "FP32[-1,4]", "values of type object"),
         (body({**X, "data": None}), "x", "either data or binary_data_size", "neither"),
