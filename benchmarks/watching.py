@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from seatrial.storage.port import Entry
-from seatrial.uploads.done import Upload
+from seatrial.uploads.done import CompleteUpload
 from seatrial.uploads.roots import UploadRoot, open_roots
 from seatrial.uploads.survey import folders, observe
 from seatrial.uploads.watch import Watch
@@ -75,11 +75,11 @@ class Counted:
 
 
 class Watched:
-    def __init__(self, root: UploadRoot, done: dict[str, Upload]) -> None:
+    def __init__(self, root: UploadRoot, done: dict[str, CompleteUpload]) -> None:
         self._lister, self._now_s = Counted(root), 0.0
         self._watch = Watch(self._lister, root.name_of, 5.0, done.get)
 
-    def poll(self) -> tuple[list[Upload], dict[str, Any]]:
+    def poll(self) -> tuple[list[CompleteUpload], dict[str, Any]]:
         self._lister.listings, began = 0, time.perf_counter()
         found = self._watch.poll(self._now_s)
         self._now_s += POLL_S

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from seatrial.uploads.done import Records, Upload, field_of, record_of, records, shard_of, upload_of
+from seatrial.uploads.done import CompleteUpload, Records, field_of, record_of, records, shard_of, upload_of
 
 PAGE = 250
 """Events read at once. Airflow looks for the runs of each: a thousand come near the 5 s that an answer may take."""
@@ -60,7 +60,7 @@ class Confirmed:
     def add(self, payload: dict[str, Any]) -> None:
         """Its run is there."""
         shard = shard_of(payload["root"], payload["upload"])
-        upload = Upload(payload["upload"], payload["id"], payload["told_ns"])
+        upload = CompleteUpload(payload["upload"], payload["id"], payload["told_ns"])
         self._kept(shard)[field_of(upload.name)] = record_of(upload)
         self._changed.add(shard)
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 
 from operators.daemon_threads import in_thread
 from seatrial.errors import SeatrialError
-from seatrial.uploads.done import Records, Upload, pruned, records, shard_of, shards_of
+from seatrial.uploads.done import CompleteUpload, Records, pruned, records, shard_of, shards_of
 from seatrial.uploads.pending import Pending
 from seatrial.uploads.roots import UploadRoot
 from seatrial.uploads.watch import Watch
@@ -59,7 +59,7 @@ class RootWatcher:
         self._log.info("watching %s, where %d uploads had their run", root.url, len(pending.done))
         return _Looks(root, pending, Watch(root.storage.entries, root.name_of, self._settle_s, pending.confirmed))
 
-    async def _complete(self, looks: _Looks) -> list[Upload]:
+    async def _complete(self, looks: _Looks) -> list[CompleteUpload]:
         now_s = time.monotonic()
         poll = in_thread(lambda: looks.watch.poll(now_s))
         ready, _ = await asyncio.wait({poll}, timeout=SLOW_S)
@@ -70,7 +70,7 @@ class RootWatcher:
             self._log.info("complete upload %s (%s)", upload.name, upload.identity)
         return found
 
-    async def _lost(self, looks: _Looks) -> list[Upload]:
+    async def _lost(self, looks: _Looks) -> list[CompleteUpload]:
         overdue = looks.pending.overdue(time.monotonic())
         if not overdue:
             return []
@@ -117,5 +117,5 @@ class _Looks:
         self.root, self.pending, self.watch, self.pruned_s = root, pending, watch, time.monotonic()
 
 
-def _payload(root: UploadRoot, upload: Upload) -> dict[str, Any]:
+def _payload(root: UploadRoot, upload: CompleteUpload) -> dict[str, Any]:
     return {"id": upload.identity, "upload": upload.name, "told_ns": upload.told_ns, "root": root.url}

@@ -18,7 +18,7 @@ from seatrial.errors import TryAgain
 from seatrial.storage.folder import Folder
 from seatrial.storage.port import Entry
 from seatrial.uploads import pending
-from seatrial.uploads.done import Upload, field_of, record_of, shard_of
+from seatrial.uploads.done import CompleteUpload, field_of, record_of, shard_of
 from seatrial.uploads.roots import UploadRoot, open_roots
 from tests.airflow.watchers import Log, Store, told
 from tests.models import write_upload
@@ -110,7 +110,7 @@ def test_a_root_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
     assert [line for line in log if "no connection" in line] == [f"upload root {tmp_path.as_uri()}: no connection"]
 
 
-def records(store: Store, *uploads: Upload, root: Path) -> None:
+def records(store: Store, *uploads: CompleteUpload, root: Path) -> None:
     for upload in uploads:
         store.setdefault(shard_of(root.as_uri(), upload.name), {})[field_of(upload.name)] = record_of(upload)
 
@@ -119,7 +119,7 @@ def test_a_restarted_watcher_tells_only_what_has_no_record(tmp_path: Path) -> No
     store = Store()
     old = write_upload(tmp_path / "old", model=False)
     first: dict[str, Any] = asyncio.run(anext(watcher(root_of(tmp_path), store).run()))  # type: ignore[arg-type]
-    records(store, Upload(first["upload"], first["id"], first["told_ns"]), root=tmp_path)
+    records(store, CompleteUpload(first["upload"], first["id"], first["told_ns"]), root=tmp_path)
     new = write_upload(tmp_path / "zzz", model=False)
     assert first["upload"] == str(old)
     assert told([watcher(root_of(tmp_path), store)], 1) == [str(new)]
@@ -139,8 +139,8 @@ def test_records_of_what_is_gone_are_dropped_unless_all_seems_to_be(
     empty.mkdir()
     here = write_upload(full / "here", model=False)
     for root in (full, empty):
-        records(store, Upload(str(root / "gone"), "1", 1), root=root)
-    records(store, Upload(str(here), "as it was", 1), root=full)
+        records(store, CompleteUpload(str(root / "gone"), "1", 1), root=root)
+    records(store, CompleteUpload(str(here), "as it was", 1), root=full)
     before = {key: dict(value) for key, value in store.items()}
     polls = threading.Semaphore(0)
 

@@ -14,7 +14,7 @@ SHARDS = 64
 
 
 @dataclass(frozen=True)
-class Upload:
+class CompleteUpload:
     """A complete upload. `told_ns`: its folder's own time, the same as long as nothing comes or goes in it."""
 
     name: str
@@ -43,7 +43,7 @@ def _shard(root: str, number: int) -> str:
     return f"done.{field_of(root)[:8]}.{number:02d}"
 
 
-def record_of(upload: Upload) -> str:
+def record_of(upload: CompleteUpload) -> str:
     return f"{upload.identity}@{upload.told_ns}"
 
 
@@ -54,14 +54,14 @@ def records(value: object) -> Records:
     return {field: text for field, text in value.items() if isinstance(text, str) and _parse("", text)}
 
 
-def upload_of(name: str, kept: Mapping[str, str]) -> Upload | None:
+def upload_of(name: str, kept: Mapping[str, str]) -> CompleteUpload | None:
     """The upload of this name as it was when it had its last run."""
     return _parse(name, kept.get(field_of(name), ""))
 
 
-def _parse(name: str, text: str) -> Upload | None:
+def _parse(name: str, text: str) -> CompleteUpload | None:
     identity, _, told_ns = text.partition("@")
-    return Upload(name, identity, int(told_ns)) if identity and told_ns.isdecimal() else None
+    return CompleteUpload(name, identity, int(told_ns)) if identity and told_ns.isdecimal() else None
 
 
 def pruned(kept: Mapping[str, str], names: Iterable[str]) -> Records:

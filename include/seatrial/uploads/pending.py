@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.uploads.done import Records, Upload, field_of, upload_of
+from seatrial.uploads.done import CompleteUpload, Records, field_of, upload_of
 
 CONFIRMED_IN_S = 60.0
 """Whoever starts runs confirms in seconds, a thousand in less than a minute. What was not confirmed for so long may
@@ -16,20 +16,20 @@ class Pending:
 
     def __init__(self, done: Records) -> None:
         self.done = done
-        self._told: dict[str, tuple[Upload, float]] = {}
+        self._told: dict[str, tuple[CompleteUpload, float]] = {}
 
-    def confirmed(self, name: str) -> Upload | None:
+    def confirmed(self, name: str) -> CompleteUpload | None:
         return upload_of(name, self.done)
 
-    def fresh(self, complete: Iterable[Upload], now_s: float) -> list[Upload]:
+    def fresh(self, complete: Iterable[CompleteUpload], now_s: float) -> list[CompleteUpload]:
         """Those of the complete ones that are to be told: neither done nor told as they are now."""
         return [upload for upload in complete if not self._is_done(upload) and self._tell(upload, now_s)]
 
-    def overdue(self, now_s: float) -> list[Upload]:
+    def overdue(self, now_s: float) -> list[CompleteUpload]:
         """What was told and not confirmed for too long: look whether it is, and tell it again if not."""
         return [upload for upload, told_s in self._told.values() if now_s - told_s >= CONFIRMED_IN_S]
 
-    def again(self, overdue: list[Upload], kept: Records, now_s: float) -> list[Upload]:
+    def again(self, overdue: list[CompleteUpload], kept: Records, now_s: float) -> list[CompleteUpload]:
         """Take over the records that are kept by now, and return those of the overdue ones to tell again."""
         for upload in overdue:
             del self._told[upload.name]
@@ -38,11 +38,11 @@ class Pending:
                 self.done[field] = kept[field]
         return self.fresh(overdue, now_s)
 
-    def _is_done(self, upload: Upload) -> bool:
+    def _is_done(self, upload: CompleteUpload) -> bool:
         done = self.confirmed(upload.name)
         return done is not None and done.identity == upload.identity
 
-    def _tell(self, upload: Upload, now_s: float) -> bool:
+    def _tell(self, upload: CompleteUpload, now_s: float) -> bool:
         told = self._told.get(upload.name)
         if told and told[0].identity == upload.identity:
             return False

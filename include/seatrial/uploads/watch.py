@@ -10,7 +10,7 @@ from seatrial.errors import SeatrialError
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Entry
 from seatrial.uploads.attention import GROUPS_AGAIN_S, UPLOADS_AGAIN_S, Place, due
-from seatrial.uploads.done import Upload
+from seatrial.uploads.done import CompleteUpload
 from seatrial.uploads.settling import EMPTY_TAKES, Observation, is_complete
 from seatrial.uploads.survey import Lister, folders, observe
 
@@ -28,7 +28,11 @@ class Watch:
     """
 
     def __init__(
-        self, lister: Lister, name_of: Callable[[str], str], settle_s: float, done: Callable[[str], Upload | None]
+        self,
+        lister: Lister,
+        name_of: Callable[[str], str],
+        settle_s: float,
+        done: Callable[[str], CompleteUpload | None],
     ) -> None:
         """`name_of` makes an upload's name of its path below the root; `done` knows by name what is dealt with."""
         self._lister, self._name_of, self._settle_s, self._done = lister, name_of, settle_s, done
@@ -38,7 +42,7 @@ class Watch:
         self._troubled: set[str] = set()
         self._polled_s: float | None = None
 
-    def poll(self, now_s: float) -> list[Upload]:
+    def poll(self, now_s: float) -> list[CompleteUpload]:
         """What is complete among that which was looked into; `now_s` on any clock that only goes forward.
 
         An upload is told whenever it was looked into: whoever starts runs keeps the identities that had one.
@@ -51,7 +55,7 @@ class Watch:
         for path in due(self._groups, now_s, since_s=since_s, again_s=GROUPS_AGAIN_S):
             with self._guarded(path, self._groups[path], now_s):
                 listed[path] = self._look_into_group(path, now_s)
-        complete: list[Upload] = []
+        complete: list[CompleteUpload] = []
         for path in due(self._uploads, now_s, since_s=since_s, again_s=UPLOADS_AGAIN_S):
             with self._guarded(path, self._uploads[path], now_s):
                 complete += self._look_into(path, listed, now_s)
@@ -75,7 +79,7 @@ class Watch:
             self._groups[path].look(str(hash(found)), now_s, settled=True)
         return entries
 
-    def _look_into(self, path: str, listed: Mapping[str, Sequence[Entry]], now_s: float) -> list[Upload]:
+    def _look_into(self, path: str, listed: Mapping[str, Sequence[Entry]], now_s: float) -> list[CompleteUpload]:
         place, name = self._uploads[path], self._name_of(path)
         if path_flaw(path):  # it cannot be listed: a run must say why
             found = Observation(name, ((".", 1, place.told_ns),))
@@ -87,7 +91,7 @@ class Watch:
             found = observe(name, path, entries, self._lister)
         complete = is_complete(found, place.same_for(found.identity, now_s), self._settle_s)
         place.look(found.identity, now_s, settled=complete, settles_in_s=self._settle_s * EMPTY_TAKES)
-        return [Upload(name, found.identity, place.told_ns)] if complete else []
+        return [CompleteUpload(name, found.identity, place.told_ns)] if complete else []
 
     def _see(self, parent: str, entries: Sequence[Entry]) -> None:
         """The folders in the root or in a group, as they are now: what is new is met, what is gone forgotten."""

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from seatrial.uploads.done import Upload, field_of, record_of
+from seatrial.uploads.done import CompleteUpload, field_of, record_of
 from seatrial.uploads.pending import CONFIRMED_IN_S, Pending
 
-A, A_AGAIN, B = Upload("/u/a", "a1", 1), Upload("/u/a", "a2", 2), Upload("/u/b", "b1", 1)
+A, A_AGAIN, B = CompleteUpload("/u/a", "a1", 1), CompleteUpload("/u/a", "a2", 2), CompleteUpload("/u/b", "b1", 1)
 
 
-def kept(*uploads: Upload) -> dict[str, str]:
+def kept(*uploads: CompleteUpload) -> dict[str, str]:
     return {field_of(upload.name): record_of(upload) for upload in uploads}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seatrial.errors import SeatrialError, TryAgain
 from seatrial.storage.port import Entry
 from seatrial.uploads.attention import LEAST, LINGER_S, UPLOADS_AGAIN_S
-from seatrial.uploads.done import Upload
+from seatrial.uploads.done import CompleteUpload
 from seatrial.uploads.watch import Watch
 from tests.unit.uploads.trees import ROOT, Tree
 
@@ -23,7 +23,7 @@ class Airflow:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.started: list[Upload] = []
+        self.started: list[CompleteUpload] = []
         self.now_s = 0.0
         self.restart()
 
@@ -31,7 +31,7 @@ class Airflow:
         done = {upload.name: upload for upload in self.started}
         self.watch = Watch(self.tree.entries, lambda path: f"{ROOT}/{path}", SETTLE_S, done.get)
 
-    def poll(self) -> list[Upload]:
+    def poll(self) -> list[CompleteUpload]:
         """What was told for the first time."""
         had = {upload.identity for upload in self.started}
         there = {upload.identity for upload in self.tree.uploads()}
@@ -44,9 +44,9 @@ class Airflow:
         self.now_s += seconds
         self.tree.now_ns += int(seconds * 1e9)
 
-    def polls(self, number: int) -> list[Upload]:
+    def polls(self, number: int) -> list[CompleteUpload]:
         """So many polls, one after the other."""
-        found: list[Upload] = []
+        found: list[CompleteUpload] = []
         for _ in range(number):
             found += self.poll()
             self.wait(POLL_S)
