@@ -1,9 +1,16 @@
 """Settings of every test."""
 
+from __future__ import annotations
+
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.hdfs.cluster import HdfsCluster
 
 settings.register_profile("seatrial", deadline=None)  # machines are noisy: no test fails for being slow
 settings.load_profile("seatrial")
@@ -20,3 +27,19 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first = [f"test_{name}.py" for name in LONGEST]
     items.sort(key=lambda item: first.index(item.path.name) if item.path.name in first else len(first))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[HdfsCluster]:
+    """An HDFS of a test file's own, that its tests may break."""
+    from tests.hdfs.cluster import hdfs_cluster
+
+    with hdfs_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def broken(cluster: HdfsCluster) -> Iterator[HdfsCluster]:
+    """The same, mended when the test has ended."""
+    yield cluster
+    cluster.mend()

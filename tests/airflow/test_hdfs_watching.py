@@ -7,11 +7,9 @@ import hashlib
 import io
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from operators.daemon_threads import in_thread
 from operators.root_watcher import RootWatcher
@@ -19,23 +17,11 @@ from seatrial.storage.location import HdfsFolder, parse_location
 from seatrial.storage.webhdfs import WebHdfs
 from seatrial.uploads.roots import UploadRoot, open_roots
 from tests.airflow.watchers import Log, Store, told
-from tests.hdfs.cluster import HdfsCluster, hdfs_cluster
+from tests.hdfs.cluster import HdfsCluster
 from tests.models import write_upload
 from tests.storages import hdfs_place
 
 IMPATIENT_S, PATIENT_S = 0.2, 90.0
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[HdfsCluster]:
-    with hdfs_cluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def broken(cluster: HdfsCluster) -> Iterator[HdfsCluster]:
-    yield cluster
-    cluster.mend()
 
 
 class Root:

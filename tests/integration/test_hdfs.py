@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from seatrial.storage.local import CHUNK, WRITING
 from seatrial.storage.location import HdfsFolder, open_storage, parse_location
 from seatrial.storage.webhdfs import WebHdfs
 from seatrial.waiting import Deadline, wait_until
-from tests.hdfs.cluster import SUPERUSER, HdfsCluster, hdfs_cluster
+from tests.hdfs.cluster import SUPERUSER, HdfsCluster
 from tests.hdfs.secure import USER, secure_hdfs
 from tests.integration.test_backup import run
 from tests.managers import PROGRAM, environ_of, managers
@@ -43,20 +43,6 @@ from tests.storages import files_of
 
 BIG = b"0123456789abcdef" * (3 * CHUNK // 16)
 IMPATIENT_S, PATIENT_S = 0.2, 90.0
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[HdfsCluster]:
-    """An HDFS of this file's own, that its tests may break."""
-    with hdfs_cluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def broken(cluster: HdfsCluster) -> Iterator[HdfsCluster]:
-    """The same, mended when the test has ended."""
-    yield cluster
-    cluster.mend()
 
 
 @pytest.fixture

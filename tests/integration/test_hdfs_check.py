@@ -33,7 +33,7 @@ from seatrial.uploads.source import Upload
 from seatrial.uploads.tree import TreeLimits
 from seatrial.waiting import Deadline
 from tests.debian import library_path, program, unpacked
-from tests.hdfs.cluster import HdfsCluster, hdfs_cluster
+from tests.hdfs.cluster import HdfsCluster
 from tests.hdfs.secure import USER, secure_hdfs
 from tests.integration.test_backup import run as run_documented
 from tests.managers import environ_of, managers
@@ -55,20 +55,6 @@ LIBRARIES = (  # what kinit is linked with, all of one release
     "libss2",
     "libverto1",
 )
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[HdfsCluster]:
-    """An HDFS of this file's own, that its tests may break."""
-    with hdfs_cluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def broken(cluster: HdfsCluster) -> Iterator[HdfsCluster]:
-    """The same, mended when the test has ended."""
-    yield cluster
-    cluster.mend()
 
 
 @pytest.fixture(autouse=True)

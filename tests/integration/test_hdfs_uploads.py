@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +13,13 @@ import pytest
 from seatrial.cli import main
 from seatrial.cli_progress import Progress
 from seatrial.uploads.send import Parcel
-from tests.hdfs.cluster import SUPERUSER, HdfsCluster, hdfs_cluster
+from tests.hdfs.cluster import SUPERUSER, HdfsCluster
 from tests.integration.test_backup import run
 from tests.models import write_upload
 from tests.storages import Place, hdfs_place
 
 UPLOADS = Path(__file__).parents[2] / "docs" / "uploads.md"
 BIG = 24 * 2**20
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[HdfsCluster]:
-    """An HDFS of this file's own, that its tests may break."""
-    with hdfs_cluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def broken(cluster: HdfsCluster) -> Iterator[HdfsCluster]:
-    yield cluster
-    cluster.mend()
 
 
 @pytest.fixture
