@@ -29,6 +29,7 @@ PASSING = frozenset(
     }
 )
 PASSING_MESSAGES = (  # all of them mere IOExceptions
+    "Failed on local exception",  # between a DataNode and a NameNode that was restarted: broken pipe, reset, closed
     "Failed to find datanode",
     "No active and not excluded nodes contain this block",
     "could only be written to 0 of",

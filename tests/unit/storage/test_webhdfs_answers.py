@@ -27,6 +27,7 @@ def remote(name: str, message: str = "m") -> str:
         (403, remote("StandbyException", "Operation category READ is not supported in state standby"), Passing),
         (403, remote("EOFException", "End of File Exception between local host is …"), Passing),
         (403, remote("IOException", "Failed to find datanode, suggest to check cluster health."), Passing),
+        (403, remote("IOException", "Failed on local exception: java.io.IOException: Broken pipe"), Passing),
         (403, remote("IOException", "File /a could only be written to 0 of the 1 minReplication nodes."), Passing),
         (403, remote("IOException", "No active and not excluded nodes contain this block"), Passing),
         (403, remote("BlockMissingException", "Could not obtain block"), Passing),
