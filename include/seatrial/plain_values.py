@@ -23,10 +23,8 @@ def plain_array(
     `rounded` is what becomes of the array on its way, and must lose nothing either. Raises BadInput naming the layer.
     """
     try:
-        natural = np.asarray(value, dtype=object)
-        if not dtype.hasobject:
-            _check_no_text(spec, natural)
-            natural = np.asarray(value)
+        # Never through numpy's own text dtypes: those cut trailing NUL bytes off.
+        natural = np.asarray(value, dtype=object if dtype.hasobject else None)
     except ValueError as error:
         raise BadInput(spec.name, expected=str(spec), got="rows of different lengths") from error
     if not natural.ndim and len(spec.shape) == 1:
@@ -56,12 +54,6 @@ def native(value: ArrayLike) -> Array:
     if array.dtype.name == "bfloat16":
         return array.astype(np.float32)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
-def _check_no_text(spec: TensorSpec, natural: Array) -> None:
-    """numpy makes every number of a list as wide as the longest text in it, and cuts trailing NUL bytes off."""
-    if any(isinstance(value, bytes | str) for value in natural.flat):
-        raise BadInput(spec.name, expected=str(spec), got="text")
 
 
 def _text(spec: TensorSpec, natural: Array) -> Array:

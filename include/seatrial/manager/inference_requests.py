@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -129,11 +130,23 @@ def _check_names(tensor: InputTensor, wanted: Mapping[str, TensorSpec], found: M
 
 def _from_values(tensor: InputTensor, spec: TensorSpec, signature: Signature) -> Array:
     given: Any = tensor.data
+    if spec.dtype != "BYTES":
+        _check_no_text(spec, given)
     values = as_arrays(signature, {spec.name: given})[spec.name]
     count = math.prod(tensor.shape)
     if values.size != count:
         raise BadInput(spec.name, expected=f"{count} values in shape {tensor.shape}", got=f"{values.size}")
     return values.reshape(tensor.shape)
+
+
+def _check_no_text(spec: TensorSpec, given: Any) -> None:
+    """numpy makes every number of a list as wide as the longest text in it: terabytes for a body of a megabyte."""
+    try:
+        values = np.asarray(given, dtype=object)
+    except ValueError:  # rows of different lengths: said by who makes an array of them
+        return
+    if any(isinstance(value, str) for value in values.flat):
+        raise BadInput(spec.name, expected=str(spec), got="text")
 
 
 def _from_bytes(tensor: InputTensor, data: bytes) -> Array:

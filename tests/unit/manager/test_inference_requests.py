@@ -114,6 +114,18 @@ def test_a_tensor_that_does_not_fit_is_named_with_what_was_expected_and_what_cam
     assert caught.value.fields == {"layer": layer, "expected": expected, "got": got}
 
 
+def test_text_among_numbers_takes_no_memory_for_each_of_them() -> None:
+    """numpy would make an array of 400 GB of it."""
+    with pytest.raises(BadInput, match="got text"):
+        read_request(body({**X, "data": ["x" * 1_000_000, *range(100_000)]}), None, SIGNATURE)
+
+
+@pytest.mark.parametrize("data", [[[[1, 2]], [[3]]], [[[1], [2]], [3]]])
+def test_rows_of_different_lengths_are_bad_input_however_deep(data: list[object]) -> None:
+    with pytest.raises(BadInput, match="rows of different lengths"):
+        read_request(body({**X, "data": data}), None, SIGNATURE)
+
+
 @pytest.mark.parametrize("size", [0, 12, 20])
 def test_bytes_that_are_not_those_of_the_shape_are_refused(size: int) -> None:
     head = body({"name": "x", "datatype": "FP32", "shape": [1, 4], "parameters": {"binary_data_size": size}})
