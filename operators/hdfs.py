@@ -89,10 +89,21 @@ def upload_roots() -> tuple[UploadRoot, ...]:
 
 
 def find_upload(name: str) -> Upload:
-    """The upload of this name. Raises Refused for one that is below no root."""
+    """The upload of this name. Raises Refused for one that is below no root.
+
+    For a name on this machine no root on HDFS is opened: a connection that leads nowhere fails no upload but its own.
+    """
+    from seatrial.settings import Settings
     from seatrial.uploads.source import Upload
 
+    if _is_here(name):
+        here = [url for url in Settings.read().uploads if _is_here(url)]
+        return Upload.at(tuple(map(open_upload_root, here)) or upload_roots(), name)
     return Upload.at(upload_roots(), HdfsHook().named(name) if _wants_host(name) else name)
+
+
+def _is_here(name: str) -> bool:
+    return name.startswith(("/", "file:"))
 
 
 def _wants_host(url: str) -> bool:

@@ -67,6 +67,13 @@ def test_without_such_a_root_no_connection_is_needed(settings: pytest.MonkeyPatc
     assert [root.url for root in upload_roots()] == ["file:///srv/uploads", "hdfs://nn:9870/models"]
 
 
+def test_a_connection_that_leads_nowhere_refuses_no_upload_on_this_machine(settings: pytest.MonkeyPatch) -> None:
+    connect(settings, password="secret")
+    assert find_upload("/srv/uploads/a").path == find_upload("file:///srv/uploads/a").path == "a"
+    with pytest.raises(Refused, match="password"):
+        find_upload("hdfs:///models/a")
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
