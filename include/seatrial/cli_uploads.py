@@ -37,10 +37,12 @@ def upload(arguments: argparse.Namespace) -> Answer:
     from seatrial.cli_progress import Progress
     from seatrial.uploads.declaration import read_declaration
     from seatrial.uploads.send import Parcel, deliver
+    from seatrial.uploads.tree import TreeLimits
 
     folder, root = Path(arguments.folder), _root(arguments.root)
     model = read_declaration(folder).manifest.name
-    parcel = Parcel.of(folder)
+    read = settings()
+    parcel = Parcel.of(folder, TreeLimits(read.upload_files, read.upload_bytes))
     name = arguments.to or f"{model}-{parcel.tree[:12]}"
     again = f"to go on: {_again(arguments, name)}"
     try:

@@ -53,6 +53,18 @@ def test_it_goes_to_the_first_root_under_a_name_of_model_and_files(seatrial: Sea
     assert (again.returncode, "these very files: nothing was sent" in again.stdout) == (0, True)
 
 
+def test_what_is_sent_is_within_the_limits_of_an_upload(
+    seatrial: Seatrial, environ: dict[str, str], tmp_path: Path
+) -> None:
+    write_upload(tmp_path / "mine", marker=False)
+    for name, value in (("SEATRIAL_UPLOAD_FILES", "3"), ("SEATRIAL_UPLOAD_BYTES", "100")):
+        environ[name] = value
+        refused = seatrial("upload", "mine")
+        assert (refused.returncode, f"limit: {value} " in refused.stderr) == (2, True), refused.stderr
+        del environ[name]
+    assert not (tmp_path / "first").exists()
+
+
 @pytest.mark.parametrize("root", ["{}/second", "file://{}/second"])
 def test_a_root_may_be_chosen_as_a_url_or_a_path(seatrial: Seatrial, tmp_path: Path, root: str) -> None:
     write_upload(tmp_path / "mine", marker=False)

@@ -18,8 +18,9 @@ from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Storage
 from seatrial.storage.sources import CHANGED, Source
 from seatrial.uploads.incoming import Incoming, is_whole, remove_dead
-from seatrial.uploads.tree import check_unchanged, digest_tree, list_tree
+from seatrial.uploads.tree import TreeLimits, check_unchanged, digest_tree, list_tree
 
+LIMITS = TreeLimits()
 AT_ONCE = 8  # HDFS takes some 60 ms for a file, however small
 
 Advance = Callable[[int], None]
@@ -39,11 +40,11 @@ class Parcel:
     tree: str
 
     @classmethod
-    def of(cls, folder: Path) -> Parcel:
+    def of(cls, folder: Path, limits: TreeLimits = LIMITS) -> Parcel:
         """Reads every file. Raises UploadRefused for what no upload may hold, as `list_tree` does."""
-        before = list_tree(folder)
-        digests = digest_tree(folder)
-        check_unchanged(folder, before)
+        before = list_tree(folder, limits)
+        digests = digest_tree(folder, limits)
+        check_unchanged(folder, before, limits)
         return cls(folder, {path: facts.size for path, facts in before.items()}, digests, tree_digest(digests))
 
 
