@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 settings.register_profile("seatrial", deadline=None)  # machines are noisy: no test fails for being slow
 settings.load_profile("seatrial")
 
-LONGEST = ("rollover", "import_mlflow", "make_run", "hdfs", "bad_models", "two_managers", "serving", "chaos")
+LONGEST = (
+    "rollover",
+    "import_mlflow",
+    "make_run",
+    "hdfs",
+    "hdfs_check",
+    "hdfs_uploads",
+    "sending",
+    "bad_models",
+    "two_managers",
+    "serving",
+    "chaos",
+)
 """These files begin first: where two processes share the work, none waits at the end for the other's long one."""
 
 

@@ -199,8 +199,9 @@ def test_what_is_below_no_root_of_the_manager_is_refused_by_it(
         "file:///etc/x",
         f"hdfs://hdfs@{upload.name[7:]}",
     ):
-        with pytest.raises(Refused, match="upload"):
+        with pytest.raises(Refused, match="upload") as raised:
             api.register("tiny", upload=name, report=report, run="r")
+        assert raised.value.fields["field"] == "upload", "the name is refused, and not what is there"
 
 
 def test_on_a_secured_hdfs_an_upload_is_fetched_and_registered_by_a_delegation_token(
