@@ -1,7 +1,7 @@
 """HDFS as Airflow knows it: the apache-hdfs provider's connection, and the upload roots that it leads to.
 
 `open_upload_root(url)` opens a root of the settings, for the trigger; it may look up the connection, so a trigger calls
-it in a thread, and again when a listing fails for good: the connection may have been mended. `find_upload(name)` is the
+it in a thread, and again while the root is in trouble: the connection may have been mended. `find_upload(name)` is the
 upload of that name below one of the roots, for tasks.
 """
 

@@ -32,7 +32,8 @@ class RootWatcher:
     def __init__(
         self, url: str, open_root: Callable[[], UploadRoot], store: Any, log: Any, *, poll_s: float, settle_s: float
     ) -> None:
-        """`store` and `log` are the trigger's. `open_root` may block, and is tried again when it fails."""
+        """`store` and `log` are the trigger's. `open_root` may block; it is asked again when it failed, and
+        while the root is in trouble: what it opens the root with may have been mended."""
         self._url, self._open_root, self._store, self._log = url, open_root, store, log
         self._poll_s, self._settle_s = poll_s, settle_s
         self._trouble_s: float | None = None
@@ -42,7 +43,7 @@ class RootWatcher:
         looks: _Looks | None = None
         while True:
             try:
-                looks = looks or await self._open()
+                looks = await self._opened(looks)
                 for upload in await self._complete(looks):
                     yield _payload(looks.root, upload)
                 for upload in await self._lost(looks):
@@ -53,11 +54,17 @@ class RootWatcher:
                 self._trouble_began(str(error))
             await asyncio.sleep(self._poll_s)
 
-    async def _open(self) -> _Looks:
+    async def _opened(self, looks: _Looks | None) -> _Looks:
+        """The root as it was, or opened anew when it is in trouble: then what was seen of it stays known."""
+        if looks and self._trouble_s is None:
+            return looks
         root = await in_thread(self._open_root)
+        if looks and looks.root.url == root.url:
+            looks.root = root
+            return looks
         pending = Pending(await self._records(shards_of(root.url)))
         self._log.info("watching %s, where %d uploads had their run", root.url, len(pending.done))
-        return _Looks(root, pending, Watch(root.storage.entries, root.name_of, self._settle_s, pending.confirmed))
+        return _Looks(root, pending, self._settle_s)
 
     async def _complete(self, looks: _Looks) -> list[CompleteUpload]:
         now_s = time.monotonic()
@@ -113,8 +120,9 @@ class RootWatcher:
 class _Looks:
     """What there is of a root once it was opened."""
 
-    def __init__(self, root: UploadRoot, pending: Pending, watch: Watch) -> None:
-        self.root, self.pending, self.watch, self.pruned_s = root, pending, watch, time.monotonic()
+    def __init__(self, root: UploadRoot, pending: Pending, settle_s: float) -> None:
+        self.root, self.pending, self.pruned_s = root, pending, time.monotonic()
+        self.watch = Watch(lambda path: self.root.storage.entries(path), root.name_of, settle_s, pending.confirmed)
 
 
 def _payload(root: UploadRoot, upload: CompleteUpload) -> dict[str, Any]:

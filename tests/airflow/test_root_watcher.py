@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from operators import root_watcher
 from operators.daemon_threads import in_thread
 from operators.root_watcher import RootWatcher
-from seatrial.errors import TryAgain
+from seatrial.errors import Refused, TryAgain
 from seatrial.storage.folder import Folder
 from seatrial.storage.port import Entry
 from seatrial.uploads import pending
@@ -108,6 +109,38 @@ def test_a_root_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
     one = RootWatcher(tmp_path.as_uri(), open_root, Store(), log, poll_s=0.001, settle_s=5)
     assert told([one], 1) == [str(upload)]
     assert [line for line in log if "no connection" in line] == [f"upload root {tmp_path.as_uri()}: no connection"]
+
+
+def test_a_root_in_trouble_is_opened_again_and_what_was_seen_of_it_stays_known(tmp_path: Path) -> None:
+    upload, log, opened = write_upload(tmp_path / "a", model=False), Log(), list[int]()
+
+    def open_root() -> UploadRoot:
+        opened.append(len(opened))
+        uses = count()  # of a delegation token, say, that lasts for 20 listings
+
+        def act() -> None:
+            use = next(uses)
+            assert use < 40, "it is never opened again"
+            if use >= 20:
+                raise Refused("the token has expired")
+
+        return root_of(tmp_path, act)
+
+    one = RootWatcher(tmp_path.as_uri(), open_root, Store(), log, poll_s=0.001, settle_s=5)
+
+    async def until_opened_thrice() -> list[str]:
+        names = []
+        async for event in one.run():
+            names.append(event["upload"])
+            write_upload(tmp_path / f"b{len(names)}", model=False)
+            if len(opened) == 3:
+                return names
+        raise AssertionError
+
+    names = asyncio.run(until_opened_thrice())
+    assert names[0] == str(upload)
+    assert len(set(names)) == len(names), "an upload was told again for its root's sake"
+    assert sum("watching" in line for line in log) == 1
 
 
 def records(store: Store, *uploads: CompleteUpload, root: Path) -> None:

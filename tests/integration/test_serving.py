@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -191,7 +192,7 @@ def test_a_truncated_model_fails_with_the_log_and_leaves_no_process(
         assert "onnx" in "\n".join(replica.log_tail).lower()
         assert replica.error is not None
         assert "\n" not in replica.error
-        assert (replica.pid, replica.grpc_address) == (None, None)
+        assert (replica.pid, replica.grpc_address, replica.untried) == (None, None, False)
         assert members(home / "servers" / server) == []
 
 
@@ -499,6 +500,20 @@ def test_a_server_that_cannot_be_started_says_why(home: Path, installation: Trit
         server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
         why = state_of(backend, server, "failed").error or ""
         assert f"{missing.binary} could not be started: [Errno 2] No such file or directory" in why
+
+
+@pytest.mark.parametrize("error", [TryAgain("the storage is away"), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_server_that_did_not_get_its_files_has_not_tried_the_model(
+    error: Exception, home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    def copy(files: Mapping[str, str], folder: Path) -> None:
+        raise error
+
+    with backend_in(home, installation) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copy, lease_s=60)
+        replica = state_of(backend, server, "failed")
+        assert replica.untried
+        assert str(error) in (replica.error or "")
 
 
 def test_a_manager_without_tritonserver_says_so_in_one_line(home: Path) -> None:

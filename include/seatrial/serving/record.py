@@ -54,7 +54,7 @@ class ServerRecord(BaseModel):
     lease_until: float | None = None
     drain_until: float | None = None
     error: str | None = None
-    lacked_files: bool = False
+    untried: bool = False
     log_tail: tuple[str, ...] = ()
 
     def observed(self) -> Replica:
@@ -75,7 +75,7 @@ class ServerRecord(BaseModel):
             runtime=self.runtime,
             started_in_s=self.started_in_s,
             error=self.error,
-            lacked_files=self.lacked_files,
+            untried=self.untried,
             log_tail=self.log_tail,
         )
 

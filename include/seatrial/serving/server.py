@@ -6,7 +6,8 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ class Left(Exception):
 
 class Unwanted(Exception):
     """How the thread leaves a server that was drained before it was ever ready."""
+
+
+class Untried(ServerFailed):
+    """It failed before there was a process to try the model: storage away, disk full, MPS down."""
 
 
 class Server:
@@ -115,17 +120,16 @@ class Server:
         except Unwanted:
             self._finish(grace_s=0)
         except SeatrialError as error:
-            self._fail(error.message, lacked_files=type(error) is TryAgain)  # what storages raise, and they alone
-        except OSError as error:
-            self._fail(f"{self._name}: its folder cannot be written: {error}", lacked_files=True)
+            self._fail(error.message, untried=isinstance(error, Untried))
         except Exception as error:  # a thread that dies unheard would leave a replica "starting" for ever
             self._fail(f"{self._name}: {error!r}")
 
     def _bring_up(self, copy_files: CopyFiles) -> None:
         repository, record = self.folder / REPOSITORY, self._record
         installed = self._installation.backend_names()
-        write_repository(repository, record.served, record.option, installed, copy_files, self._samples())
-        self._change(seal=seal(repository))
+        with self._before_the_model():
+            write_repository(repository, record.served, record.option, installed, copy_files, self._samples())
+            self._change(seal=seal(repository))
         try:
             self._launch()
             self._become_ready()
@@ -138,8 +142,22 @@ class Server:
             self._launch()
             self._become_ready()
 
+    @contextmanager
+    def _before_the_model(self) -> Iterator[None]:
+        try:
+            yield
+        except TryAgain as error:
+            raise Untried(error.message) from error
+        except OSError as error:
+            raise Untried(f"{self._name}: it cannot be started: {error}") from error
+
     def _launch(self) -> None:
-        environment = self._environment()
+        with self._before_the_model():
+            environment = self._environment()
+            self._start_process(environment)
+        self._changed()
+
+    def _start_process(self, environment: Mapping[str, str]) -> None:
         with self._lock:
             self._go_on()
             self._record = self._record.model_copy(update={"confinement": confine(self.folder, self._record.option)})
@@ -147,7 +165,6 @@ class Server:
             process = spawn(command, environment, self.folder, self.folder / LOG, self._record.core_set)
             self._record = self._record.model_copy(update={"process": process, "launched": time.monotonic()})
             write_record(self.folder, self._record)
-        self._changed()
 
     def _command(self) -> list[str]:
         record, repository = self._record, self.folder / REPOSITORY
@@ -222,7 +239,7 @@ class Server:
     def _outstanding_until(self) -> float:
         return (self._record.drain_until or 0.0) + self._limits.outstanding_s
 
-    def _fail(self, message: str, *, lacked_files: bool = False) -> None:
+    def _fail(self, message: str, *, untried: bool = False) -> None:
         if self._leave.is_set():
             return None
         if self._record.drain_until is not None:
@@ -230,9 +247,8 @@ class Server:
             return self._finish(grace_s=0)
         message = f"{overstepped(self._record.confinement) or ''}: {message}".removeprefix(": ")
         log.warning("server %s (%s) failed: %s", self._record.id, self._record.purpose, message)
-        self._change(
-            error=message, lacked_files=lacked_files, log_tail=log_tail(self.folder)
-        )  # first of all: it is no endpoint any more
+        # first of all: it is no endpoint any more
+        self._change(error=message, untried=untried, log_tail=log_tail(self.folder))
         try:
             self._end(0)
         except (SeatrialError, OSError) as error:

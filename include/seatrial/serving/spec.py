@@ -52,8 +52,9 @@ class Replica(BaseModel):
         default=None, description="Seconds from process start to the first answered request."
     )
     error: str | None = None
-    lacked_files: bool = Field(
-        default=False, description="It failed for want of its files (storage away, disk full): another one may succeed."
+    untried: bool = Field(
+        default=False,
+        description="It failed before the model was tried (storage away, disk full): another one may succeed.",
     )
     log_tail: tuple[str, ...] = ()
 
