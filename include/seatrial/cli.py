@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
 import sys
@@ -28,6 +27,7 @@ from seatrial.cli_common import api as _api
 from seatrial.cli_common import command as _command
 from seatrial.cli_common import settings as _settings
 from seatrial.errors import Conflict, NotFound, Refused, SeatrialError
+from seatrial.user_name import user_name
 
 EXIT_CODES = """exit status: 0 done · 1 not now (manager or server away, or a failure) · 2 refused (wrong input)
              3 not found · 4 conflict (the state moved on)"""
@@ -71,7 +71,7 @@ def rollback(arguments: argparse.Namespace) -> Answer:
 
     with _api() as api:
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")  # each call is a run: it goes one back
-        run = Run(api, id=f"cli__{now}", who=getpass.getuser(), deadline=Deadline.after(300), progress=progress)
+        run = Run(api, id=f"cli__{now}", who=user_name(), deadline=Deadline.after(300), progress=progress)
         done = roll_back(run, arguments.model, arguments.why)
     return done, [f"{done['model']}@{done['version']} is Production, in place of @{done['replaced']}"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,10 +13,9 @@ from seatrial.cli_common import Answer, command, pair
 from seatrial.errors import BadInput, Refused
 
 if TYPE_CHECKING:
-    from seatrial.tensors import Signature, Tensors, TensorSpec
+    from seatrial.tensors import Array, Signature, Tensors, TensorSpec
     from seatrial.uploads.pack import Packed
 
-EXPECTED = "expected."
 READS = """MODEL is an .onnx file (its external data is taken along), a SavedModel folder, or a TensorRT plan. What it
 is and which tensors it has is found out. Each SAMPLE is one request, or a folder of such files:
   .npz   an array for each input by layer name, and expected.<layer> for an output that is known
@@ -60,13 +58,14 @@ def add_to(commands: Any) -> None:
 def pack(arguments: argparse.Namespace) -> Answer:
     from seatrial.uploads.pack import Packing
     from seatrial.uploads.pack import pack as make
+    from seatrial.user_name import user_name
 
-    entries = {"user": arguments.user or _me(), "objective": {"latency_ms": arguments.latency_ms}}
+    entries = {"user": arguments.user or user_name(), "objective": {"latency_ms": arguments.latency_ms}}
     files = tuple(_files(arguments.samples))
     packing = Packing(
         model=Path(arguments.model),
         read_samples=lambda signature: _samples(files, signature),
-        entries={name: value for name, value in entries.items() if value},
+        entries=entries,
         name=arguments.name,
         layers=dict(map(pair, arguments.layer)),
     )
@@ -111,23 +110,27 @@ def _sample(file: Path, signature: Signature) -> Tensors:
     from seatrial.cli_layers import ARCHIVES, read_inputs
     from seatrial.client.inputs import as_arrays
     from seatrial.tensors import Signature
+    from seatrial.uploads.samples import EXPECTED
 
     outputs = tuple(replace(spec, name=EXPECTED + spec.name) for spec in signature.outputs)
     known = Signature((*signature.inputs, *outputs), ())
     alone = "" if file.suffix.lower() in ARCHIVES else f"{_only_input(file, signature)}="
     given = read_inputs([f"{alone}{file}"], sys.stdin.buffer)
+    layers = given.layers({"name": s.name, "dtype": s.dtype, "shape": s.shape} for s in known.inputs)
     try:
-        layers = given.layers({"name": s.name, "dtype": s.dtype, "shape": s.shape} for s in known.inputs)
-        return {name: _plain(array) for name, array in as_arrays(known, layers).items()}
+        arrays = as_arrays(known, layers)
     except BadInput as error:
         raise given.naming(error) from error
+    return {layer: _kept(file, layer, array) for layer, array in arrays.items()}
 
 
-def _plain(array: Any) -> Any:
-    """Text as numpy keeps it without pickling."""
-    import numpy as np
+def _kept(file: Path, layer: str, array: Array) -> Array:
+    from seatrial.tensors import plain_text
 
-    return np.array(array.tolist()) if array.dtype.hasobject else array
+    try:
+        return plain_text(array) if array.dtype.hasobject else array
+    except ValueError as error:
+        raise Refused(f"{file}: layer {layer!r} holds {error}", file=str(file), field=layer) from error
 
 
 def _only_input(file: Path, signature: Signature) -> str:
@@ -149,10 +152,3 @@ def _made(spec: TensorSpec) -> str:
 
     shape = tuple(max(1, size) for size in spec.shape)
     return f"np.full({shape}, 'text')" if spec.dtype == "BYTES" else f"np.zeros({shape}, '{DTYPES[spec.dtype].name}')"
-
-
-def _me() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

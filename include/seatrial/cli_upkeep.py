@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from typing import Any
 
 from seatrial.cli_common import Answer, api, command, version_name
 from seatrial.cli_views import table
+from seatrial.user_name import user_name
 
 
 def add_to(commands: Any) -> None:
@@ -42,7 +42,7 @@ twice does no harm.""",
 def delete(arguments: argparse.Namespace) -> Answer:
     model, number = version_name(arguments.version)
     with api() as manager:
-        move = manager.delete(model, number, who=getpass.getuser(), why=arguments.why, force=arguments.force)
+        move = manager.delete(model, number, who=user_name(), why=arguments.why, force=arguments.force)
     return move, [f"{model}@{number} is deleted (ledger entry {move['seq']}); seatrial gc frees its files"]
 
 

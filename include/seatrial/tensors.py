@@ -117,6 +117,20 @@ def to_npz(tensors: Tensors) -> bytes:
     return buffer.getvalue()
 
 
+def plain_text(array: Array, limit_bytes: int = 256 * 2**20) -> Array:
+    """A BYTES tensor of texts as .npz keeps it without pickling: each takes its longest's length.
+
+    Raises ValueError, saying what it holds that cannot be kept: a text that ends in NUL, which numpy would cut off, or
+    more than `limit_bytes` in all.
+    """
+    if 4 * array.size * max(map(len, array.flat), default=0) > limit_bytes:
+        raise ValueError("texts that are too long together")
+    texts = np.array(array.tolist())
+    if texts.tolist() != array.tolist():
+        raise ValueError("a text that ends in NUL")
+    return texts
+
+
 def from_npz(data: bytes, *, limit_bytes: int = 256 * 2**20) -> dict[str, Array]:
     """The tensors of an .npz file's bytes. Never unpickles; declared sizes are checked before memory is taken.
 

@@ -169,6 +169,12 @@ def _file(name: str, data: bytes) -> Callable[[], str]:
         (lambda: str(tiny_onnx(Path("a.onnx"))), ("wrong.npz",), "samples/wrong.npz: z"),
         (lambda: str(tiny_onnx(Path("a.onnx"))), ("x.npz", "--name", "Not OK"), "name: 'Not OK'"),
         (lambda: str(tiny_onnx(Path("a.onnx"))), ("x.npz", "--layer", "audio=z"), "is not a tensor of the model"),
+        (
+            lambda: str(text_onnx(Path("a.onnx"))),
+            ("nul.json",),
+            "nul.json: layer 'words' holds a text that ends in NUL",
+        ),
+        (lambda: str(tiny_onnx(Path("a.onnx"))), ("strange.json",), "from strange.json\n"),
         (lambda: str(tiny_plan(Path("a.plan"))), ("x.npy",), "not known before a server has loaded it"),
     ],
 )
@@ -176,9 +182,12 @@ def test_what_cannot_be_packed_is_one_line_and_leaves_nothing(
     capsys: pytest.CaptureFixture[str], model: Callable[[], str], samples: tuple[str, ...], said: str
 ) -> None:
     np.savez("wrong.npz", z=X)
+    Path("nul.json").write_text(json.dumps({"words": [["a\0"]], "expected.number": [[7]]}))
+    Path("strange.json").write_text(json.dumps({"x": [["no number"] * 4]}))
     status, line = refused(capsys, model(), *samples)
     assert status == 2
     assert said in line
+    assert not samples or line.count(samples[0]) <= 1
 
 
 def test_a_wrong_sample_is_found_by_the_check_and_only_by_it(pack: Pack, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,11 @@ from seatrial.formats.report import CheckReport, Finding
 from seatrial.formats.sandbox import SandboxLimits, run_limited
 from seatrial.formats.tensorrt_fit import fits, in_words
 from seatrial.hardware import HardwareOption
+from seatrial.served_model import Format
+from seatrial.tensors import Signature
 from seatrial.uploads.tree import TreeLimits
 
-__all__ = ["CheckLimits", "CheckReport", "Finding", "check_upload"]
+__all__ = ["CheckLimits", "CheckReport", "Finding", "check_upload", "model_facts"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ def check_upload(
     }
     report = report_of(run_limited("check", arguments, limits.sandbox))
     return report if options is None or report.served.format != "tensorrt" else _servable(report, options)
+
+
+def model_facts(folder: Path, model_format: Format, model_file: str) -> tuple[Signature, tuple[str, ...]]:
+    """A model's signature by its own tensor names, empty for a TensorRT plan, and the paths of its files in `folder`.
+
+    Read in the sandbox. Raises UploadRefused for what is no such model.
+    """
+    arguments = {"folder": str(folder.absolute()), "format": model_format, "model_file": model_file}
+    found = run_limited("signature", arguments, SandboxLimits())
+    return Signature.from_dict(found), tuple(found["files"])
 
 
 def report_of(answer: Mapping[str, Any]) -> CheckReport:

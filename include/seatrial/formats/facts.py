@@ -12,10 +12,9 @@ from seatrial.errors import UploadRefused
 from seatrial.formats.line import finding_line, shown
 from seatrial.storage.paths import open_beneath
 from seatrial.tensors import Signature
+from seatrial.uploads.model_files import IS_LFS_POINTER, LFS_POINTER
 
 __all__ = ["Finding", "FormatFacts", "read_start", "shown"]
-
-POINTER = b"version https://git-lfs"
 
 
 class Finding(BaseModel):
@@ -51,7 +50,7 @@ def read_start(folder: Path, path: str, size: int) -> tuple[bytes, int]:
     """The first `size` bytes of a model file and its whole length. Refuses empty files and Git LFS pointers."""
     try:
         with open_beneath(folder, path) as file:
-            start = file.read(max(size, len(POINTER)))
+            start = file.read(max(size, len(LFS_POINTER)))
             length = file.seek(0, 2)
     except FileNotFoundError as error:
         raise UploadRefused("is missing: the manifest names it as the model", file=path) from error
@@ -59,6 +58,6 @@ def read_start(folder: Path, path: str, size: int) -> tuple[bytes, int]:
         raise UploadRefused(f"cannot be read: {error.strerror or error}", file=path) from error
     if not start:
         raise UploadRefused("is empty", file=path)
-    if start.startswith(POINTER):
-        raise UploadRefused("is a Git LFS pointer, not a model: fetch the file itself", file=path)
+    if start.startswith(LFS_POINTER):
+        raise UploadRefused(IS_LFS_POINTER, file=path)
     return start[:size], length

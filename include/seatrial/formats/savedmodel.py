@@ -13,14 +13,12 @@ from seatrial.formats.saved_model_proto import parse
 from seatrial.formats.variables_index import read_index
 from seatrial.storage.paths import open_beneath
 from seatrial.tensors import Signature, TensorSpec
-from seatrial.uploads.tree import TreeLimits, list_tree
 
 MAIN = "saved_model.pb"
 DEFAULT_SIGNATURE = "serving_default"
 INIT_OP = "__saved_model_init_op"
 LARGEST_FILE = 2 * 2**30 - 1
 LARGEST_INDEX = 64 * 2**20
-LISTED_BEFORE = TreeLimits(files=2**40, bytes=2**62)  # within the limits that the check was given
 INDEX = "variables/variables.index"
 SHARD = re.compile(r"variables/variables\.data-(\d{5})-of-(\d{5})")
 
@@ -58,8 +56,8 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
         _specs(chosen.inputs, main, f"{name}.inputs"), _specs(chosen.outputs, main, f"{name}.outputs")
     )
     check_graph(folder, model_file, graph, main)
-    files = tuple(path for path in list_tree(folder, LISTED_BEFORE) if path.startswith(f"{model_file}/"))
-    inside = {path.removeprefix(f"{model_file}/") for path in files}
+    inside = {str(path.relative_to(folder / model_file)) for path in (folder / model_file).rglob("*") if path.is_file()}
+    files = tuple(f"{model_file}/{path}" for path in sorted(inside))
     _check_variables(inside, model_file)
     if INDEX in inside:
         findings += _compare_shards(folder, model_file, inside)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from seatrial.errors import UploadRefused
 from seatrial.formats.facts import Finding, FormatFacts, read_start
-from seatrial.formats.tensorrt_device import BuildDevice, read_device
+from seatrial.formats.tensorrt_device import BuildDevice, first_value, read_device
 from seatrial.storage.paths import open_beneath
 
 HEADER_BYTES = 64
@@ -120,8 +120,7 @@ def _engine(folder: Path, model_file: str, start: bytes, header: PlanHeader) -> 
 
 def _check_same_version(model_file: str, header: PlanHeader, archive: bytes) -> None:
     """An engine says its version too, at one of two places. In every plan seen it is the header's."""
-    at = 20 if archive[20:24] in BYTE_TAGS else 24
-    version = ".".join(map(str, _archive_version(archive, at)))
+    version = ".".join(map(str, _archive_version(archive, first_value(archive))))
     if version.count(".") == 3 and version != header.version:
         limit = f"{header.version} by the plan's header"
         raise UploadRefused(

@@ -68,7 +68,7 @@ def _device(layout: Layout, values: list[int]) -> BuildDevice | None:
 
 def _objects(archive: bytes) -> Iterator[tuple[str, list[int]]]:
     """The values of each object, by their kinds, up to the first place that cannot be read."""
-    at = 20 if _is_tag(archive[20:24]) else 24  # 10.9 made the header four bytes shorter
+    at = first_value(archive)
     kinds: str = ""
     values: list[int] = []
     for _ in range(MOST_VALUES):
@@ -87,6 +87,11 @@ def _objects(archive: bytes) -> Iterator[tuple[str, list[int]]]:
             values = [*values, int.from_bytes(archive[at : at + size], "little", signed=letter in "il")]
         at += size
     yield kinds, values
+
+
+def first_value(archive: bytes) -> int:
+    """Where the tag of the archive's first value is: behind a header that 10.9 made four bytes shorter."""
+    return 20 if _is_tag(archive[20:24]) else 24
 
 
 def _is_tag(data: bytes) -> bool:

@@ -13,13 +13,13 @@ from typing import Any, Literal
 import yaml
 
 from seatrial.errors import BadInput, Refused, UploadRefused
+from seatrial.formats.check import model_facts
 from seatrial.formats.layers import public_signature
-from seatrial.formats.sandbox import SandboxLimits, run_limited
 from seatrial.mlflow_import.plan import Import
 from seatrial.mlflow_import.source import MlflowSource
 from seatrial.storage.local import atomic_write
-from seatrial.storage.paths import open_beneath
-from seatrial.tensors import Signature, check_tensors, to_npz
+from seatrial.storage.paths import copy_beneath, open_beneath
+from seatrial.tensors import check_tensors, to_npz
 from seatrial.uploads.declaration import read_declaration
 from seatrial.uploads.manifest import MANIFEST
 from seatrial.uploads.mlflow_example import LARGEST_EXAMPLE, read_example
@@ -119,23 +119,21 @@ def _write(source: MlflowSource, wanted: Import, folder: Path) -> tuple[str, ...
 
 
 def _copy(below: Path, path: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with open_beneath(below, path) as file, target.open("wb") as copy:
-            shutil.copyfileobj(file, copy)
+        copy_beneath(below, path, target)
     except OSError as error:
         raise Refused(f"{path} could not be copied from MLflow: {error}", field="files", value=path) from error
 
 
 def _sample(wanted: Import, found: Path, building: Path) -> bytes:
     assert wanted.example is not None
+    assert wanted.format is not None
     try:
         with open_beneath(found, wanted.example) as file:
             data = file.read(LARGEST_EXAMPLE + 1)
     except OSError as error:
         raise Refused(f"the input example cannot be read: {error}", field="input_example") from error
-    arguments = {"folder": str(building), "format": wanted.format, "model_file": wanted.manifest["model_file"]}
-    own = Signature.from_dict(run_limited("signature", arguments, SandboxLimits()))
+    own, _ = model_facts(building, wanted.format, wanted.manifest["model_file"])
     signature, _ = public_signature(own, {}, MANIFEST)
     tensors = read_example(data, signature)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from seatrial.errors import Refused
 from seatrial.storage.folder import Folder
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Storage
+from seatrial.user_name import user_name
 
 PROTOCOLS: Mapping[str, tuple[Literal["http", "https"], int]] = {"hdfs": ("http", 9870), "swebhdfs": ("https", 9871)}
 """Scheme → how to talk to HDFS, and the usual port: that of dfs.namenode.http-address or https-address, not the one of
@@ -60,7 +60,7 @@ def _hdfs(scheme: str, authority: str, path: str, field: str) -> HdfsFolder:
     login, _, hosts = authority.rpartition("@")
     if ":" in login:
         raise Refused(f"{field}: HDFS takes no password in a URL; a delegation token goes into a file", field=field)
-    user = unquote(login) or _me()
+    user = unquote(login) or user_name()
     if not _USER.fullmatch(user):
         raise Refused(f"{field}: {user[:80]!r} is not a user of HDFS (limit: {_USER.pattern})", field=field)
     flaw = "has a ':'" if ":" in path else path_flaw(path)
@@ -68,13 +68,6 @@ def _hdfs(scheme: str, authority: str, path: str, field: str) -> HdfsFolder:
         raise Refused(f"{field}: the path {path[:80]!r} {flaw}", field=field)
     protocol, port = PROTOCOLS[scheme]
     return HdfsFolder(tuple(_namenode(host, port, field) for host in hosts.split(",")), path, user, protocol)
-
-
-def _me() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return ""
 
 
 def _namenode(text: str, usual_port: int, field: str) -> str:

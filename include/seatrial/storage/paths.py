@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import unicodedata
 from pathlib import Path
@@ -66,3 +67,10 @@ def open_beneath(folder: Path, path: str) -> BinaryIO:
         os.close(found)
         raise OSError(f"{path!r} is not a regular file")
     return os.fdopen(found, "rb")
+
+
+def copy_beneath(folder: Path, path: str, target: Path) -> None:
+    """Copy the regular file `path` below `folder` to `target`, whose folder is made. Raises OSError as open_beneath."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open_beneath(folder, path) as file, target.open("wb") as copy:
+        shutil.copyfileobj(file, copy, 2**20)

@@ -1,11 +1,11 @@
-"""What others wrote about a model, cut to what a manifest takes (pure)."""
+"""The limits of a manifest's free words, and what others wrote about a model, cut to them (pure)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-LONGEST_KEY, LONGEST_VALUE, LONGEST_DESCRIPTION = 100, 500, 10_000  # as in the manifest, like the next
+LONGEST_KEY, LONGEST_VALUE, LONGEST_DESCRIPTION = 100, 500, 10_000
 MOST = {"tags": 200, "metrics": 200, "hyper_parameters": 500}
 
 

@@ -8,7 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from seatrial.served_model import Format
 from seatrial.storage.paths import path_flaw
+from seatrial.uploads.fields import LONGEST_DESCRIPTION, LONGEST_KEY, LONGEST_VALUE, MOST
 from seatrial.uploads.manifest_refusals import refusal
+from seatrial.uploads.names import VALID
 from seatrial.uploads.yaml_guard import read_yaml_mapping
 
 MANIFEST = "model.yaml"
@@ -36,8 +38,8 @@ def _checked_text(text: str) -> str:
 
 
 RelativePath = Annotated[str, AfterValidator(_checked_path)]
-Line = Annotated[str, Field(max_length=500), AfterValidator(_checked_line)]
-Key = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_checked_line)]
+Line = Annotated[str, Field(max_length=LONGEST_VALUE), AfterValidator(_checked_line)]
+Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY), AfterValidator(_checked_line)]
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$")]
 TensorName = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_checked_line)]
 
@@ -171,7 +173,7 @@ class Manifest(BaseModel):
     model_config = _STRICT
 
     name: str = Field(
-        pattern=r"^[a-z][a-z0-9_-]{0,62}$",
+        pattern=f"^{VALID}$",
         description="The model's name, by which services call it. The versions of one model share it.",
     )
     format: Format = Field(description="What kind of file the model is.")
@@ -181,18 +183,18 @@ class Manifest(BaseModel):
         + ", ".join(DEFAULT_FILES.values())
         + ".",
     )
-    description: Annotated[str, Field(max_length=10_000), AfterValidator(_checked_text)] = Field(
+    description: Annotated[str, Field(max_length=LONGEST_DESCRIPTION), AfterValidator(_checked_text)] = Field(
         default="", description="For people: what it does, what is new."
     )
     user: Line = Field(default="", description="Who made it.")
     tags: dict[Key, Line] = Field(
-        default_factory=dict, max_length=200, description="Free words about the version, to be searched for."
+        default_factory=dict, max_length=MOST["tags"], description="Free words about the version, to be searched for."
     )
     metrics: dict[Key, float] = Field(
-        default_factory=dict, max_length=200, description="What was measured in training or evaluation."
+        default_factory=dict, max_length=MOST["metrics"], description="What was measured in training or evaluation."
     )
     hyper_parameters: dict[Key, Line | int | float | bool] = Field(
-        default_factory=dict, max_length=500, description="How it was trained."
+        default_factory=dict, max_length=MOST["hyper_parameters"], description="How it was trained."
     )
     layers: dict[LayerName, TensorName] = Field(
         default_factory=dict,

@@ -9,11 +9,10 @@ import numpy as np
 from seatrial.errors import BadInput, Refused, shown
 from seatrial.plain_values import plain_array
 from seatrial.strict_json import read_json
-from seatrial.tensors import DTYPES, Array, Signature, TensorSpec
+from seatrial.tensors import DTYPES, Array, Signature, TensorSpec, plain_text
 
 LARGEST_EXAMPLE = 24 * 2**20
 MOST_LISTS = 2_000_000  # a list or object takes thirty times its text in memory; an image of 1024 x 1024 has a million
-LARGEST_TEXTS = 256 * 2**20
 FIELD = "input_example"
 NUMBERS, TEXTS = {bool, int, float}, {str}
 
@@ -62,18 +61,11 @@ def _tensor(value: Any, spec: TensorSpec) -> Array:
         found = plain_array(spec, value, wanted)
     except BadInput as error:
         raise _unfit(spec, error.fields["got"]) from error
-    return _texts(found, spec) if wanted.hasobject else found
+    try:
+        return plain_text(found) if wanted.hasobject else found
+    except ValueError as error:
+        raise _unfit(spec, error) from error
 
 
-def _texts(found: Array, spec: TensorSpec) -> Array:
-    """Texts in an array of their longest's length: all that reads samples knows them so."""
-    if 4 * found.size * max(map(len, found.flat), default=0) > LARGEST_TEXTS:
-        raise _unfit(spec, "texts that are too long together")
-    texts = found.astype(np.str_)
-    if texts.tolist() != found.tolist():
-        raise _unfit(spec, "a text that ends in NUL")
-    return texts
-
-
-def _unfit(spec: TensorSpec, found: str) -> Refused:
+def _unfit(spec: TensorSpec, found: object) -> Refused:
     return Refused(f"the input example does not fit the model: {spec.name} is {found} (limit: {spec})", field=FIELD)

@@ -11,13 +11,15 @@ from seatrial.served_model import Format
 from seatrial.uploads.names import model_name, plain
 
 SAVED_MODEL = "saved_model.pb"
+LFS_POINTER = b"version https://git-lfs"
+IS_LFS_POINTER = "is a Git LFS pointer, not a model: fetch the file itself (git lfs pull)"
 STARTS: Mapping[bytes, Format] = {b"ftrt": "tensorrt", b"ptrt": "tensorrt", b"\x08": "onnx"}
 ENDINGS: Mapping[str, Format] = {".onnx": "onnx", ".plan": "tensorrt", ".engine": "tensorrt"}
 STRANGERS: Mapping[bytes, str] = {
     b"\x89HDF": "is an HDF5 file of Keras: save it with model.export(…), as a SavedModel",
     b"PK\x03\x04": "is a zip archive, of PyTorch or Keras: export it as ONNX (torch.onnx.export) or a SavedModel",
     b"\x80": "is a Python pickle: export it as ONNX (torch.onnx.export) or a SavedModel",
-    b"version https://git-lfs": "is a Git LFS pointer, not a model: fetch the file itself (git lfs pull)",
+    LFS_POINTER: IS_LFS_POINTER,
     b"GGUF": "is a GGUF file, which no server here loads",
 }
 TFLITE = b"TFL3"  # from byte 4

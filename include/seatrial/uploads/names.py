@@ -7,7 +7,7 @@ import re
 from seatrial.errors import Refused
 
 LONGEST = 63
-VALID = r"[a-z][a-z0-9_-]{0,62}"
+VALID = rf"[a-z][a-z0-9_-]{{0,{LONGEST - 1}}}"
 MARK = re.compile(r"-(\d{8}-\d{6}|[0-9a-f]{12})$")
 
 

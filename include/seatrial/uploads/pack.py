@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.errors import Conflict, Refused
-from seatrial.formats.check import CheckReport, check_upload
+from seatrial.formats.check import CheckReport, check_upload, model_facts
 from seatrial.formats.layers import public_signature
-from seatrial.formats.sandbox import SandboxLimits, run_limited
 from seatrial.served_model import Format
 from seatrial.storage.local import atomic_write
-from seatrial.storage.paths import open_beneath, path_flaw
+from seatrial.storage.paths import copy_beneath, path_flaw
 from seatrial.tensors import Signature, Tensors, to_npz
 from seatrial.uploads.manifest import DEFAULT_FILES, MANIFEST, manifest_of, parse_manifest
 from seatrial.uploads.manifest_template import manifest_template
@@ -97,23 +96,12 @@ def _take_model(model: Path, model_format: Format, folder: Path) -> Signature:
     main = DEFAULT_FILES[model_format]
     if model_format == "savedmodel":
         for path in list_tree(model):
-            _copy(model, path, folder / main / path)
-        return Signature.from_dict(_inspect(folder, model_format, main))
-    facts = _inspect(model.parent, model_format, model.name)
-    for path in facts["files"]:
-        _copy(model.parent, path, folder / (main if path == model.name else path))
-    return Signature.from_dict(facts)
-
-
-def _inspect(folder: Path, model_format: Format, model_file: str) -> dict[str, Any]:
-    arguments = {"folder": str(folder.absolute()), "format": model_format, "model_file": model_file}
-    return run_limited("signature", arguments, SandboxLimits())
-
-
-def _copy(below: Path, path: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open_beneath(below, path) as file, target.open("wb") as copy:
-        shutil.copyfileobj(file, copy, 2**20)
+            copy_beneath(model, path, folder / main / path)
+        return model_facts(folder, model_format, main)[0]
+    signature, files = model_facts(model.parent, model_format, model.name)
+    for path in files:
+        copy_beneath(model.parent, path, folder / (main if path == model.name else path))
+    return signature
 
 
 def _write_samples(samples: Iterable[tuple[str, Tensors]], folder: Path) -> Iterable[str]:
