@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,25 +16,14 @@ def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
 
     A thread of the loop's pool would be one less for all others as long as it hangs, and keep the process from ending.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def end(result: T | None, error: BaseException | None) -> None:
-        if future.done():  # nobody waits any more
-            return
-        if error is None:
-            future.set_result(result)  # type: ignore[arg-type]
-        else:
-            future.set_exception(error)
+    outcome: Future[T] = Future()
+    outcome.set_running_or_notify_cancel()  # whoever no longer waits does not stop it
 
     def act() -> None:
-        result, error = None, None
         try:
-            result = work()
+            outcome.set_result(work())
         except BaseException as raised:  # whoever waits gets it
-            error = raised
-        with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(end, result, error)
+            outcome.set_exception(raised)
 
     threading.Thread(target=act, name="upload-root", daemon=True).start()
-    return future
+    return asyncio.wrap_future(outcome)
