@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from seatrial.settings import TreeLimits
 from seatrial.storage.artifacts import ArtifactStore
 from seatrial.storage.garbage import collect
 from seatrial.storage.location import open_storage
@@ -61,12 +62,12 @@ def measure(url: str, folder: Path) -> dict[str, float]:
 
     trees: dict[str, str] = {}
     for name in ("large", "small"):
-        files = digest_tree(folder / name)
+        files = digest_tree(folder / name, TreeLimits())
         source = files_of(folder / name)
         trees[name] = str(timed(f"put_{name}", lambda source=source, files=files: store.put(source, files)))
         timed(f"put_{name}_again", lambda source=source, files=files: store.put(source, files))
         timed(f"copy_{name}", lambda name=name, files=files: store.copy_to(files, folder / "copies" / name))
-        assert digest_tree(folder / "copies" / name) == files
+        assert digest_tree(folder / "copies" / name, TreeLimits()) == files
     large = frozenset({trees["large"], *store.files(trees["large"]).values()})
     removed = timed("collect", lambda: collect(store, lambda: large, dry_run=False, grace_s=-60.0))
     assert isinstance(removed, list)

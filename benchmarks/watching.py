@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from seatrial.settings import TreeLimits
 from seatrial.storage.port import Entry
 from seatrial.uploads.done import CompleteUpload
 from seatrial.uploads.roots import UploadRoot, open_roots
@@ -77,7 +78,7 @@ class Counted:
 class Watched:
     def __init__(self, root: UploadRoot, done: dict[str, CompleteUpload]) -> None:
         self._lister, self._now_s = Counted(root), 0.0
-        self._watch = Watch(self._lister, root.name_of, 5.0, done.get)
+        self._watch = Watch(self._lister, root.name_of, 5.0, done.get, TreeLimits.files)
 
     def poll(self) -> tuple[list[CompleteUpload], dict[str, Any]]:
         self._lister.listings, began = 0, time.perf_counter()
@@ -128,7 +129,7 @@ def measure(url: str, number: int, send: Send) -> dict[str, Any]:
 def _naive(root: UploadRoot) -> dict[str, Any]:
     lister, began = Counted(root), time.perf_counter()
     for entry in folders(lister("")):
-        observe(root.name_of(entry.name), entry.name, lister(entry.name), lister)
+        observe(root.name_of(entry.name), entry.name, lister(entry.name), lister, TreeLimits.files)
     return {"s": round(time.perf_counter() - began, 3), "listings": lister.listings}
 
 

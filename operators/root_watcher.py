@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 
 from operators.daemon_threads import in_thread
 from seatrial.errors import SeatrialError
+from seatrial.storage.port import Entry
 from seatrial.uploads.done import CompleteUpload, Records, pruned, records, shard_of, shards_of
 from seatrial.uploads.pending import Pending
 from seatrial.uploads.roots import UploadRoot
@@ -30,12 +31,20 @@ class RootWatcher:
     """
 
     def __init__(
-        self, url: str, open_root: Callable[[], UploadRoot], store: Any, log: Any, *, poll_s: float, settle_s: float
+        self,
+        url: str,
+        open_root: Callable[[], UploadRoot],
+        store: Any,
+        log: Any,
+        *,
+        poll_s: float,
+        settle_s: float,
+        most_files: int,
     ) -> None:
         """`store` and `log` are the trigger's. `open_root` may block; it is asked again when it failed, and
         while the root is in trouble: what it opens the root with may have been mended."""
         self._url, self._open_root, self._store, self._log = url, open_root, store, log
-        self._poll_s, self._settle_s = poll_s, settle_s
+        self._poll_s, self._settle_s, self._most_files = poll_s, settle_s, most_files
         self._trouble_s: float | None = None
 
     async def run(self) -> AsyncIterator[dict[str, Any]]:
@@ -64,7 +73,7 @@ class RootWatcher:
             return looks
         pending = Pending(await self._records(shards_of(root.url)))
         self._log.info("watching %s, where %d uploads had their run", root.url, len(pending.done))
-        return _Looks(root, pending, self._settle_s)
+        return _Looks(root, pending, self._settle_s, self._most_files)
 
     async def _complete(self, looks: _Looks) -> list[CompleteUpload]:
         now_s = time.monotonic()
@@ -120,9 +129,12 @@ class RootWatcher:
 class _Looks:
     """What there is of a root once it was opened."""
 
-    def __init__(self, root: UploadRoot, pending: Pending, settle_s: float) -> None:
+    def __init__(self, root: UploadRoot, pending: Pending, settle_s: float, most_files: int) -> None:
         self.root, self.pending, self.pruned_s = root, pending, time.monotonic()
-        self.watch = Watch(lambda path: self.root.storage.entries(path), root.name_of, settle_s, pending.confirmed)
+        self.watch = Watch(self._entries, root.name_of, settle_s, pending.confirmed, most_files)
+
+    def _entries(self, folder: str) -> list[Entry]:
+        return self.root.storage.entries(folder)  # of the root as it was opened last
 
 
 def _payload(root: UploadRoot, upload: CompleteUpload) -> dict[str, Any]:

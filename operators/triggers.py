@@ -54,6 +54,7 @@ class UploadTrigger(BaseEventTrigger):
                 self.log,
                 poll_s=self.poll_s,
                 settle_s=settings.settle_s,
+                most_files=settings.largest_upload.files,
             )
             for url in settings.uploads
         ]

@@ -96,7 +96,7 @@ def import_mlflow(arguments: argparse.Namespace) -> Answer:
         else:
             outcomes = folders.write(source, wanted, to, lambda text: print(text, file=sys.stderr))
     if not arguments.to and not arguments.dry_run:
-        outcomes = folders.send_first(outcomes, uploads)
+        outcomes = folders.send_first(outcomes, uploads, _settings().largest_upload)
     told = (arguments.source, source.mlflow, outcomes)
     return shown.document(*told), shown.lines(*told)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seatrial.cli_common import Answer, command, pair
+from seatrial.cli_common import Answer, command, pair, settings
 from seatrial.errors import BadInput, Refused
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def pack(arguments: argparse.Namespace) -> Answer:
         entries=entries,
         name=arguments.name,
         layers=dict(map(pair, arguments.layer)),
+        limits=settings().largest_upload,
     )
     packed = make(packing, Path(arguments.to), check=not arguments.no_check)
     document = {

@@ -37,12 +37,10 @@ def upload(arguments: argparse.Namespace) -> Answer:
     from seatrial.cli_progress import Progress
     from seatrial.uploads.declaration import read_declaration
     from seatrial.uploads.send import Parcel, deliver
-    from seatrial.uploads.tree import TreeLimits
 
     folder, root = Path(arguments.folder), _root(arguments.root)
     model = read_declaration(folder).manifest.name
-    read = settings()
-    parcel = Parcel.of(folder, TreeLimits(read.upload_files, read.upload_bytes))
+    parcel = Parcel.of(folder, settings().largest_upload)
     name = arguments.to or f"{model}-{parcel.tree[:12]}"
     again = f"to go on: {_again(arguments, name)}"
     try:

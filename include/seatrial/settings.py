@@ -11,6 +11,15 @@ from urllib.parse import quote
 
 
 @dataclass(frozen=True)
+class TreeLimits:
+    """How large an upload may be, in files and folders and in bytes. The defaults hold a large language-free network
+    and stop a runaway export: a model has dozens of files, that one millions."""
+
+    files: int = 10_000
+    bytes: int = 8 * 2**30
+
+
+@dataclass(frozen=True)
 class Settings:
     """Read once, passed as a value.
 
@@ -25,9 +34,9 @@ class Settings:
                                                 (a space in it is %20). `hdfs:///folder` is on the NameNode of Airflow's
                                                 connection, which the manager does not have. The first is where
                                                 `seatrial upload` sends to; default `<home>/uploads`
-    upload_files       SEATRIAL_UPLOAD_FILES    files and folders that an upload may have; default 10 000: a model has
-                                                dozens, a runaway export millions
-    upload_bytes       SEATRIAL_UPLOAD_BYTES    bytes that they may have together; default 8 GiB
+    largest_upload     SEATRIAL_UPLOAD_FILES,   files and folders that an upload may have, and bytes that they may have
+                       SEATRIAL_UPLOAD_BYTES    together; default 10 000 and 8 GiB. The manager's count for a run,
+                                                Airflow's for noticing, yours for `seatrial pack` and `upload`
     registry           SEATRIAL_REGISTRY        ml-metadata store; default `sqlite:///<home>/manager/registry.sqlite`
     artifacts          SEATRIAL_ARTIFACTS       artifact store: `file:///folder`, `hdfs://[user@]namenode:9870/folder`
                                                 or `swebhdfs://…:9871/folder` (TLS), with the port of the NameNode's
@@ -61,8 +70,7 @@ class Settings:
     manager_url: str
     token: str | None
     uploads: tuple[str, ...]
-    upload_files: int
-    upload_bytes: int
+    largest_upload: TreeLimits
     registry: str
     artifacts: str
     hdfs_token: Path | None
@@ -85,8 +93,10 @@ class Settings:
             manager_url=env.get("SEATRIAL_MANAGER_URL") or _text(home / "manager.url") or "http://127.0.0.1:8765",
             token=env.get("SEATRIAL_TOKEN") or _text(home / "token"),
             uploads=tuple(map(_url, env.get("SEATRIAL_UPLOADS", "").split())) or ((home / "uploads").as_uri(),),
-            upload_files=int(env.get("SEATRIAL_UPLOAD_FILES", "10000")),
-            upload_bytes=int(env.get("SEATRIAL_UPLOAD_BYTES", str(8 * 2**30))),
+            largest_upload=TreeLimits(
+                files=int(env.get("SEATRIAL_UPLOAD_FILES", TreeLimits.files)),
+                bytes=int(env.get("SEATRIAL_UPLOAD_BYTES", TreeLimits.bytes)),
+            ),
             registry=env.get("SEATRIAL_REGISTRY", f"sqlite:///{home / 'manager' / 'registry.sqlite'}"),
             artifacts=env.get("SEATRIAL_ARTIFACTS") or (home / "artifacts").as_uri(),
             hdfs_token=_path(env.get("SEATRIAL_HDFS_TOKEN_FILE")),

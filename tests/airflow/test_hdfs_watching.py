@@ -41,7 +41,7 @@ class Root:
         self._mine.rename_folder(f".incoming-{name}", name)
 
     def watcher(self, log: Log) -> RootWatcher:
-        return RootWatcher(self.watched.url, lambda: self.watched, Store(), log, poll_s=0.05, settle_s=2)
+        return RootWatcher(self.watched.url, lambda: self.watched, Store(), log, poll_s=0.05, settle_s=2, most_files=10)
 
 
 def test_uploads_made_while_the_namenode_restarts_are_told_once_each(broken: HdfsCluster) -> None:
@@ -81,7 +81,7 @@ def test_a_namenode_that_hangs_delays_no_other_root(broken: HdfsCluster, tmp_pat
     upload = write_upload(tmp_path / "a", model=False)
     watchers: list[Any] = [
         root.watcher(Log()),
-        RootWatcher(local.url, lambda: local, Store(), Log(), poll_s=0.05, settle_s=2),
+        RootWatcher(local.url, lambda: local, Store(), Log(), poll_s=0.05, settle_s=2, most_files=10),
     ]
     broken.signal("NameNode", signal.SIGSTOP)
     assert told(watchers, 1) == [str(upload)]

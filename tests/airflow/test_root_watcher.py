@@ -15,12 +15,14 @@ import pytest
 from operators import root_watcher
 from operators.daemon_threads import in_thread
 from operators.root_watcher import RootWatcher
+from operators.triggers import UploadTrigger
 from seatrial.errors import Refused, TryAgain
 from seatrial.storage.folder import Folder
 from seatrial.storage.port import Entry
 from seatrial.uploads import pending
 from seatrial.uploads.done import CompleteUpload, field_of, record_of, shard_of
 from seatrial.uploads.roots import UploadRoot, open_roots
+from seatrial.uploads.settling import Observation
 from tests.airflow.watchers import Log, Store, told
 from tests.models import write_upload
 
@@ -43,7 +45,8 @@ def root_of(folder: Path, act: Callable[[], None] = lambda: None) -> UploadRoot:
 
 def watcher(root: UploadRoot, store: Store | None = None, log: Log | None = None) -> RootWatcher:
     log = Log() if log is None else log
-    return RootWatcher(root.url, lambda: root, Store() if store is None else store, log, poll_s=0.001, settle_s=5)
+    store = Store() if store is None else store
+    return RootWatcher(root.url, lambda: root, store, log, poll_s=0.001, settle_s=5, most_files=10)
 
 
 @contextmanager
@@ -106,7 +109,7 @@ def test_a_root_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
         return open_roots((tmp_path.as_uri(),))[0]
 
     log = Log()
-    one = RootWatcher(tmp_path.as_uri(), open_root, Store(), log, poll_s=0.001, settle_s=5)
+    one = RootWatcher(tmp_path.as_uri(), open_root, Store(), log, poll_s=0.001, settle_s=5, most_files=10)
     assert told([one], 1) == [str(upload)]
     assert [line for line in log if "no connection" in line] == [f"upload root {tmp_path.as_uri()}: no connection"]
 
@@ -126,7 +129,7 @@ def test_a_root_in_trouble_is_opened_again_and_what_was_seen_of_it_stays_known(t
 
         return root_of(tmp_path, act)
 
-    one = RootWatcher(tmp_path.as_uri(), open_root, Store(), log, poll_s=0.001, settle_s=5)
+    one = RootWatcher(tmp_path.as_uri(), open_root, Store(), log, poll_s=0.001, settle_s=5, most_files=10)
 
     async def until_opened_thrice() -> list[str]:
         names = []
@@ -141,6 +144,21 @@ def test_a_root_in_trouble_is_opened_again_and_what_was_seen_of_it_stays_known(t
     assert names[0] == str(upload)
     assert len(set(names)) == len(names), "an upload was told again for its root's sake"
     assert sum("watching" in line for line in log) == 1
+
+
+def test_a_root_of_the_settings_is_watched_with_the_files_that_they_allow_an_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEATRIAL_UPLOADS", tmp_path.as_uri())
+    monkeypatch.setenv("SEATRIAL_UPLOAD_FILES", "2")
+    upload = tmp_path / "a"
+    upload.mkdir()
+    for name in ("a", "b", "c", "d", "_SUCCESS"):
+        (upload / name).touch()
+    [one] = UploadTrigger(0.001)._watchers()
+    first: dict[str, Any] = asyncio.run(anext(one.run()))  # type: ignore[arg-type]
+    seen = tuple((name, 0, (upload / name).stat().st_mtime_ns) for name in ("a", "b", "c"))
+    assert first["id"] == Observation(str(upload), seen).identity, "one more than that tells that they are too many"
 
 
 def records(store: Store, *uploads: CompleteUpload, root: Path) -> None:

@@ -14,11 +14,11 @@ from typing import Any, BinaryIO, cast
 import pytest
 
 from seatrial.errors import Refused, TryAgain, UploadRefused
+from seatrial.settings import TreeLimits
 from seatrial.storage.local import CHUNK
 from seatrial.storage.port import Storage
 from seatrial.uploads.roots import open_roots
 from seatrial.uploads.source import Upload
-from seatrial.uploads.tree import TreeLimits
 from seatrial.waiting import Deadline
 from tests.storages import Place
 

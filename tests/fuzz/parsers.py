@@ -24,6 +24,7 @@ from seatrial.formats.saved_model_proto import parse
 from seatrial.formats.tensorrt import read_header
 from seatrial.formats.tensorrt_device import read_device
 from seatrial.formats.variables_index import read_index
+from seatrial.settings import TreeLimits
 from seatrial.storage.paths import path_flaw
 from seatrial.strict_json import read_json
 from seatrial.tensors import DTYPES, Signature, TensorSpec, from_npz, to_npz
@@ -113,7 +114,7 @@ def _tree(data: bytes) -> None:
             with suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
-        assert not any(map(path_flaw, digest_tree(Path(home)))), "a name that no path may have"
+        assert not any(map(path_flaw, digest_tree(Path(home), TreeLimits()))), "a name that no path may have"
 
 
 def _contents(data: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seatrial.formats.check import CheckLimits
-from seatrial.uploads.tree import TreeLimits
+from seatrial.settings import TreeLimits
 from tests.hostile.case import MOST_FILES, MOST_TOGETHER, Build, Case, sound_saved_model
 from tests.models import write_upload
 

@@ -21,7 +21,7 @@ pytest.importorskip("ml_metadata", reason="the manager runs in its own environme
 from seatrial import InferenceClient
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import Refused, TryAgain, UploadRefused
-from seatrial.settings import Settings
+from seatrial.settings import Settings, TreeLimits
 from seatrial.steps.check_format import check_format
 from seatrial.steps.deploy import deploy_to_staging
 from seatrial.steps.register import register
@@ -30,7 +30,6 @@ from seatrial.storage.port import Storage
 from seatrial.storage.webhdfs import WebHdfs
 from seatrial.uploads.roots import UploadRoot, open_root, open_roots
 from seatrial.uploads.source import Upload
-from seatrial.uploads.tree import TreeLimits
 from seatrial.waiting import Deadline
 from tests.debian import library_path, program, unpacked
 from tests.hdfs.cluster import HdfsCluster

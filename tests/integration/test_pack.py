@@ -61,6 +61,17 @@ def external_onnx(path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(("name", "value"), [("FILES", "1"), ("BYTES", "100")])
+@pytest.mark.parametrize("model", ["onnx", "savedmodel"])
+def test_what_is_packed_is_within_the_limits_of_an_upload(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, model: str, name: str, value: str
+) -> None:
+    path = tiny_onnx(Path("tiny.onnx")) if model == "onnx" else write_saved_model(Path("tiny"))
+    monkeypatch.setenv(f"SEATRIAL_UPLOAD_{name}", value)
+    status, said = refused(capsys, str(path), "x.npz")
+    assert (status, f"limit: {value} " in said) == (2, True), said
+
+
 def tiny_plan(path: Path) -> Path:
     path.write_bytes(plan((10, 3, 0, 26)))
     return path

@@ -16,8 +16,8 @@ from seatrial.formats.sandbox import SandboxLimits, run_limited
 from seatrial.formats.tensorrt_fit import fits, in_words
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import Format
+from seatrial.settings import TreeLimits
 from seatrial.tensors import Signature
-from seatrial.uploads.tree import TreeLimits
 
 __all__ = ["CheckLimits", "CheckReport", "Finding", "check_upload", "model_facts"]
 

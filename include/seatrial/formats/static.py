@@ -15,12 +15,13 @@ from seatrial.formats.mlflow_claims import mlflow_findings
 from seatrial.formats.report import CheckReport
 from seatrial.formats.sandbox import SandboxLimits, narrow
 from seatrial.served_model import Format, ServedModel
+from seatrial.settings import TreeLimits
 from seatrial.storage.listings import tree_digest
 from seatrial.storage.paths import TEMPLATE_MARKS
 from seatrial.tensors import Signature, TensorSpec
 from seatrial.uploads.declaration import Declaration, declaring_file, read_declaration
 from seatrial.uploads.samples import check_sizes, each_sample
-from seatrial.uploads.tree import TreeLimits, check_unchanged, digest_tree, list_tree
+from seatrial.uploads.tree import check_unchanged, digest_tree, list_tree
 
 INSPECT: dict[Format, Callable[[Path, str], FormatFacts]] = {
     "onnx": onnx.inspect,

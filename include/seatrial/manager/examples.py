@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+from seatrial.settings import TreeLimits
+
 OPTION = {"name": "cpu-2x2", "device": "cpu", "cores": 2, "threads": 2, "instances": 1, "price": 2.0}
 DIGEST = "9b1c4f7e2a6d8053b7c1e9f4d2a6805397b1c4f7e2a6d8053b7c1e9f4d2a6805"
 SIGNATURE = {
@@ -122,7 +126,7 @@ HEALTH = {
     "home": "/srv/seatrial",
     "machine": {"name": "serving-1", "cores": 16, "processor": "AMD EPYC 9354"},
     "options": [OPTION],
-    "largest_upload": {"files": 10_000, "bytes": 8 * 2**30},
+    "largest_upload": asdict(TreeLimits()),
 }
 DOSSIER = {
     "schema": 1,

@@ -17,6 +17,7 @@ from seatrial.formats.check import model_facts
 from seatrial.formats.layers import public_signature
 from seatrial.mlflow_import.plan import Import
 from seatrial.mlflow_import.source import MlflowSource
+from seatrial.settings import TreeLimits
 from seatrial.storage.local import atomic_write
 from seatrial.storage.paths import copy_beneath, open_beneath
 from seatrial.tensors import check_tensors, to_npz
@@ -63,7 +64,7 @@ def write(source: MlflowSource, wanted: Iterable[Import], to: Path, progress: Pr
     return outcomes
 
 
-def send_first(outcomes: Iterable[Outcome], uploads: Path) -> list[Outcome]:
+def send_first(outcomes: Iterable[Outcome], uploads: Path, limits: TreeLimits) -> list[Outcome]:
     """Send the oldest version of each model, if this call wrote it complete: later ones wait until its run has ended.
 
     The runs of two versions of a model may not overlap: they would take each other's place in Staging.
@@ -76,7 +77,7 @@ def send_first(outcomes: Iterable[Outcome], uploads: Path) -> list[Outcome]:
         if outcome.state != "skipped":
             seen.add(outcome.wanted.model)
         if first and outcome.state == "written" and not outcome.missing and not (uploads / name).exists():
-            send(outcome.folder, uploads, name)
+            send(outcome.folder, uploads, name, limits)
         found.append(replace(outcome, sent=outcome.state != "skipped" and (uploads / name).exists()))
     return found
 

@@ -9,6 +9,7 @@ from seatrial.client.transport import GrpcTransport
 from seatrial.errors import BadInput, SeatrialError, ServerFailed, TryAgain, UploadRefused
 from seatrial.formats.check import CheckLimits, CheckReport, check_upload
 from seatrial.hardware import HardwareOption
+from seatrial.settings import TreeLimits
 from seatrial.shadow.comparison import compare_tensors
 from seatrial.shadow.limits import limits_for
 from seatrial.steps.run import Run
@@ -17,7 +18,6 @@ from seatrial.tensors import Tensors, check_tensors
 from seatrial.uploads.samples import Sample, read_samples
 from seatrial.uploads.scratch import scratch_folder
 from seatrial.uploads.source import Upload
-from seatrial.uploads.tree import TreeLimits
 
 Options = tuple[HardwareOption, ...]
 Samples = tuple[Sample, ...]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.errors import Conflict, Refused
-from seatrial.formats.check import CheckReport, check_upload, model_facts
+from seatrial.formats.check import CheckLimits, CheckReport, check_upload, model_facts
 from seatrial.formats.layers import public_signature
 from seatrial.served_model import Format
+from seatrial.settings import TreeLimits
 from seatrial.storage.local import atomic_write
 from seatrial.storage.paths import copy_beneath, path_flaw
 from seatrial.tensors import Signature, Tensors, to_npz
@@ -27,11 +28,13 @@ ReadSamples = Callable[[Signature], Iterable[tuple[str, Tensors]]]
 
 @dataclass(frozen=True)
 class Packing:
-    """What to pack. `entries` are the manifest's that only a person knows; `name` is found out where it is None."""
+    """What to pack. `entries` are the manifest's that only a person knows; `name` is found out where it is None. The
+    folder is within `limits`."""
 
     model: Path
     read_samples: ReadSamples
     entries: Mapping[str, Any]
+    limits: TreeLimits
     name: str | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,7 +74,7 @@ def pack(packing: Packing, to: Path, *, check: bool = True) -> Packed:
 def _build(packing: Packing, folder: Path, *, check: bool) -> Packed:
     model, model_format = find_model(packing.model)
     name = packing.name or name_of(model)
-    own = _take_model(model, model_format, folder)
+    own = _take_model(model, model_format, folder, packing.limits)
     signature = public_signature(own, packing.layers, MANIFEST)[0] if model_format != "tensorrt" else own
     samples = tuple(_write_samples(packing.read_samples(signature), folder))
     values = {
@@ -87,15 +90,15 @@ def _build(packing: Packing, folder: Path, *, check: bool) -> Packed:
     text = manifest_template(values, _described(own)).encode()
     manifest_of(text)
     atomic_write(folder / MANIFEST, text)
-    report = check_upload(folder, options=None) if check else None
+    report = check_upload(folder, None, CheckLimits(tree=packing.limits)) if check else None
     return Packed(folder, name, model_format, signature, samples, report)
 
 
-def _take_model(model: Path, model_format: Format, folder: Path) -> Signature:
+def _take_model(model: Path, model_format: Format, folder: Path, limits: TreeLimits) -> Signature:
     """Copy the model's files to where a manifest expects them; returns the signature by its own names."""
     main = DEFAULT_FILES[model_format]
     if model_format == "savedmodel":
-        for path in list_tree(model):
+        for path in list_tree(model, limits):
             copy_beneath(model, path, folder / main / path)
         return model_facts(folder, model_format, main)[0]
     signature, files = model_facts(model.parent, model_format, model.name)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, TryAgain, UploadRefused, WrongBytes
+from seatrial.settings import TreeLimits
 from seatrial.storage.folder import Folder
 from seatrial.storage.listings import tree_digest
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Storage
 from seatrial.storage.sources import CHANGED, Source
 from seatrial.uploads.incoming import Incoming, is_whole, remove_dead
-from seatrial.uploads.tree import TreeLimits, check_unchanged, digest_tree, list_tree
+from seatrial.uploads.tree import check_unchanged, digest_tree, list_tree
 
 LIMITS = TreeLimits()
 AT_ONCE = 8  # HDFS takes some 60 ms for a file, however small
@@ -48,9 +49,9 @@ class Parcel:
         return cls(folder, {path: facts.size for path, facts in before.items()}, digests, tree_digest(digests))
 
 
-def send(folder: Path, root: Path, name: str) -> Path:
+def send(folder: Path, root: Path, name: str, limits: TreeLimits = LIMITS) -> Path:
     """`deliver` to a folder of this machine; returns the upload."""
-    deliver(Parcel.of(folder), Folder(root), name)
+    deliver(Parcel.of(folder, limits), Folder(root), name)
     return root / name
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.errors import NotFound, Refused, TryAgain, UploadRefused
+from seatrial.settings import TreeLimits
 from seatrial.storage.concurrent import at_once
 from seatrial.storage.local import CHUNK
 from seatrial.storage.port import Entry
 from seatrial.storage.sources import CHANGED, Source
 from seatrial.uploads.roots import UploadRoot, locate
-from seatrial.uploads.tree import FileFacts, Item, TreeLimits, check_same, list_files
+from seatrial.uploads.tree import FileFacts, Item, check_same, list_files
 from seatrial.waiting import Deadline
 
 

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Entry
 from seatrial.uploads.settling import Observation, SeenFile
-from seatrial.uploads.tree import MARKER, TreeLimits
-
-MOST = TreeLimits.files
+from seatrial.uploads.tree import MARKER
 
 Lister = Callable[[str], Sequence[Entry]]
 """The entries of a folder, given as a path below the upload root; none for one that is not there."""
@@ -20,11 +18,11 @@ def folders(entries: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.is_folder and not entry.name.startswith((".", "_"))]
 
 
-def observe(name: str, path: str, entries: Sequence[Entry], lister: Lister) -> Observation:
+def observe(name: str, path: str, entries: Sequence[Entry], lister: Lister, most: int) -> Observation:
     """The upload called `name` as it is now; `entries` are those of its folder, which is `path` below the root.
 
     Folders that cannot be named, or lie too deep, count as a file: the check will refuse them. Of an upload with more
-    than MOST files only the first ones are seen.
+    than `most` files only the first ones are seen.
     """
     files: list[SeenFile] = []
     marker_ns: int | None = None
@@ -33,7 +31,7 @@ def observe(name: str, path: str, entries: Sequence[Entry], lister: Lister) -> O
             marker_ns = entry.modified_ns
             continue
         files.append((at, entry.bytes, entry.modified_ns))
-        if len(files) > MOST:
+        if len(files) > most:
             break
     # A marker that is older than a file belongs to the former upload: this one is still being written over it.
     whole = marker_ns is not None and all(modified_ns <= marker_ns for _, _, modified_ns in files)

@@ -12,19 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from seatrial.errors import UploadRefused
+from seatrial.settings import TreeLimits
 from seatrial.storage.local import digest_stream
 from seatrial.storage.paths import open_beneath, path_flaw
 from seatrial.storage.sources import CHANGED
 
 MARKER = "_SUCCESS"
-
-
-@dataclass(frozen=True)
-class TreeLimits:
-    """How large an upload may be. The defaults hold a large language-free network and stop a runaway export."""
-
-    files: int = 10_000
-    bytes: int = 8 * 2**30
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,7 @@ Lister = Callable[[str, int], Sequence[Item]]
 """What stands in a folder ("" is the upload itself), no more than so many. Raises UploadRefused."""
 
 
-def list_tree(folder: Path, limits: TreeLimits = TreeLimits()) -> dict[str, FileFacts]:
+def list_tree(folder: Path, limits: TreeLimits) -> dict[str, FileFacts]:
     """The regular files below `folder`, as `list_files` gives them and with what it refuses."""
     return list_files(partial(_items, folder), limits)
 
@@ -77,7 +70,7 @@ def list_files(items: Lister, limits: TreeLimits) -> dict[str, FileFacts]:
     return dict(sorted(found.items()))
 
 
-def digest_tree(folder: Path, limits: TreeLimits = TreeLimits()) -> dict[str, str]:
+def digest_tree(folder: Path, limits: TreeLimits) -> dict[str, str]:
     """The SHA-256 digest of each file below `folder`, by path. Refuses what `list_tree` refuses, and any change.
 
     The files were the same from the first listing to the last digest, or UploadRefused is raised.
@@ -88,7 +81,7 @@ def digest_tree(folder: Path, limits: TreeLimits = TreeLimits()) -> dict[str, st
     return digests
 
 
-def check_unchanged(folder: Path, before: dict[str, FileFacts], limits: TreeLimits = TreeLimits()) -> None:
+def check_unchanged(folder: Path, before: dict[str, FileFacts], limits: TreeLimits) -> None:
     """Raise UploadRefused naming the first file that came, went or was written since `before` was listed."""
     check_same(before, list_tree(folder, limits))
 

@@ -33,9 +33,12 @@ class Watch:
         name_of: Callable[[str], str],
         settle_s: float,
         done: Callable[[str], CompleteUpload | None],
+        most_files: int,
     ) -> None:
-        """`name_of` makes an upload's name of its path below the root; `done` knows by name what is dealt with."""
+        """`name_of` makes an upload's name of its path below the root; `done` knows by name what is dealt with. Files
+        of an upload beyond `most_files` are not looked at: the check will refuse it."""
         self._lister, self._name_of, self._settle_s, self._done = lister, name_of, settle_s, done
+        self._most_files = most_files
         self._groups: dict[str, Place] = {}
         self._uploads: dict[str, Place] = {}
         self._inside: dict[str, Set[str]] = {}
@@ -88,7 +91,7 @@ class Watch:
             if "/" not in path and not _has_file(entries):
                 self._groups[path] = Place(self._uploads.pop(path).told_ns)
                 return []
-            found = observe(name, path, entries, self._lister)
+            found = observe(name, path, entries, self._lister, self._most_files)
         complete = is_complete(found, place.same_for(found.identity, now_s), self._settle_s)
         place.look(found.identity, now_s, settled=complete, settles_in_s=self._settle_s * EMPTY_TAKES)
         return [CompleteUpload(name, found.identity, place.told_ns)] if complete else []

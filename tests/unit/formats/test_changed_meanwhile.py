@@ -10,8 +10,8 @@ import pytest
 
 from seatrial.errors import UploadRefused
 from seatrial.formats.static import check_folder
+from seatrial.settings import TreeLimits
 from seatrial.storage.sources import CHANGED
-from seatrial.uploads.tree import TreeLimits
 from tests.models import write_upload
 
 FILE = "notes.txt"

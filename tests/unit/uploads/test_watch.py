@@ -14,7 +14,7 @@ from seatrial.uploads.done import CompleteUpload
 from seatrial.uploads.watch import Watch
 from tests.unit.uploads.trees import ROOT, Tree
 
-SETTLE_S, POLL_S = 5.0, 2.0
+SETTLE_S, POLL_S, MOST_FILES = 5.0, 2.0, 20
 OLD = 12  # more old uploads than are looked into again at one poll
 
 
@@ -29,7 +29,7 @@ class Airflow:
 
     def restart(self) -> None:
         done = {upload.name: upload for upload in self.started}
-        self.watch = Watch(self.tree.entries, lambda path: f"{ROOT}/{path}", SETTLE_S, done.get)
+        self.watch = Watch(self.tree.entries, lambda path: f"{ROOT}/{path}", SETTLE_S, done.get, MOST_FILES)
 
     def poll(self) -> list[CompleteUpload]:
         """What was told for the first time."""
@@ -222,6 +222,22 @@ def test_what_is_overwritten_in_place_deep_in_an_old_upload_is_found_within_the_
         airflow.wait(60)
     assert [upload.name for upload in found] == [f"{ROOT}/old-499"]
     assert airflow.now_s - began_s <= UPLOADS_AGAIN_S + 2 * 60, "and one more poll to see that it has settled"
+
+
+def test_of_an_upload_with_too_many_files_no_more_are_looked_at_than_tell_that() -> None:
+    tree = Tree()
+    airflow = Airflow(tree)
+
+    def identities(changed: int) -> set[str]:
+        tree.put(f"many/file-{changed:02}", 2)
+        tree.put("many/_SUCCESS")
+        return {upload.identity for upload in airflow.watch.poll(0.0)}
+
+    for number in range(2 * MOST_FILES):
+        tree.put(f"many/file-{number:02}")
+    before = identities(changed=MOST_FILES + 1)
+    assert before == identities(changed=MOST_FILES + 2) != set()
+    assert before != identities(changed=MOST_FILES)
 
 
 class Failing(Tree):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import Literal
 
 from fastapi import APIRouter
@@ -46,5 +47,5 @@ def health(manager: Manager) -> Health:
         home=str(manager.settings.home),
         machine=Machine.model_validate(manager.machine),
         options=manager.options,
-        largest_upload=LargestUpload(files=manager.settings.upload_files, bytes=manager.settings.upload_bytes),
+        largest_upload=LargestUpload(**asdict(manager.settings.largest_upload)),
     )
