@@ -14,11 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from seatrial.settings import TreeLimits
 from seatrial.storage.artifacts import ArtifactStore
 from seatrial.storage.garbage import collect
 from seatrial.storage.location import open_storage
-from seatrial.uploads.tree import digest_tree
+from seatrial.uploads.send import Parcel
 from tests.hdfs.cluster import hdfs_cluster
 from tests.storages import files_of
 
@@ -62,12 +61,12 @@ def measure(url: str, folder: Path) -> dict[str, float]:
 
     trees: dict[str, str] = {}
     for name in ("large", "small"):
-        files = digest_tree(folder / name, TreeLimits())
+        files = Parcel.of(folder / name).digests
         source = files_of(folder / name)
         trees[name] = str(timed(f"put_{name}", lambda source=source, files=files: store.put(source, files)))
         timed(f"put_{name}_again", lambda source=source, files=files: store.put(source, files))
         timed(f"copy_{name}", lambda name=name, files=files: store.copy_to(files, folder / "copies" / name))
-        assert digest_tree(folder / "copies" / name, TreeLimits()) == files
+        assert Parcel.of(folder / "copies" / name).digests == files
     large = frozenset({trees["large"], *store.files(trees["large"]).values()})
     removed = timed("collect", lambda: collect(store, lambda: large, dry_run=False, grace_s=-60.0))
     assert isinstance(removed, list)

@@ -23,8 +23,8 @@ from tests.hdfs.cluster import HdfsCluster
 
 @dataclass(frozen=True)
 class Place:
-    """A storage; `age` makes every file of it as old, `overwrite` replaces a file's bytes (path, bytes), `force` puts
-    something under a name that the port does not take."""
+    """A storage; `age` makes every file of it as old, `overwrite` replaces a file's bytes (path, bytes), `force` makes
+    a folder under a name that the port does not take."""
 
     url: str
     storage: Storage
@@ -53,9 +53,7 @@ def folder_place(root: Path) -> Place:
         (root / path).unlink(missing_ok=True)
         (root / path).write_bytes(data)
 
-    return Place(
-        root.as_uri(), open_storage(root.as_uri(), "test"), age, overwrite, lambda path: (root / path).write_bytes(b"x")
-    )
+    return Place(root.as_uri(), open_storage(root.as_uri(), "test"), age, overwrite, lambda path: (root / path).mkdir())
 
 
 def hdfs_place(cluster: HdfsCluster, folder: str) -> Place:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from seatrial.errors import Conflict, Refused, TryAgain, UploadRefused
-from seatrial.storage.port import Storage
+from seatrial.storage.port import Entry, Storage
 from seatrial.uploads import incoming
 from seatrial.uploads.incoming import INCOMING, Incoming, files_below
 from seatrial.uploads.send import Parcel, deliver
@@ -30,7 +30,7 @@ def parcel(tmp_path: Path) -> Parcel:
 
 
 def content(place: Place, name: str = "mine") -> dict[str, bytes]:
-    return {path: place.bytes_of(f"{name}/{path}") for path, _ in files_below(place.storage, name)}
+    return {path: place.bytes_of(f"{name}/{path}") for path in files_below(place.storage, name)}
 
 
 def sent(parcel: Parcel) -> dict[str, bytes]:
@@ -109,6 +109,25 @@ def test_the_same_again_does_nothing_and_other_files_need_another_name(
         deliver(parcel, place.storage, "mine")
     assert deliver(other, place.storage, "other")
     assert place.names() == ["mine", "other"]
+
+
+def test_an_upload_with_more_in_it_is_another_whatever_that_is_called(place: Place, parcel: Parcel) -> None:
+    assert deliver(parcel, place.storage, "mine")
+    place.force("mine/samples/a\\b")
+    with pytest.raises(Conflict, match="choose another name"):
+        deliver(parcel, place.storage, "mine")
+
+
+def test_the_root_is_listed_once(place: Place, parcel: Parcel) -> None:
+    listed: list[str] = []
+
+    class Listed(Acting):
+        def entries(self, folder: str, most: int | None = None) -> list[Entry]:
+            listed.append(folder)
+            return place.storage.entries(folder, most)
+
+    assert deliver(parcel, Listed(place.storage, lambda _: None), "mine")
+    assert listed.count("") == 1
 
 
 @pytest.mark.parametrize("name", ["../x", ".hidden", "_apart", "a/b", "", "{{ x }}"])
@@ -239,7 +258,9 @@ def test_a_call_that_another_takes_over_in_the_middle_ends_and_spoils_nothing(
 @pytest.mark.parametrize(("event", "number"), [*(("after write", n) for n in range(5)), ("before write", 4)])
 def test_a_call_whose_folder_was_taken_publishes_nothing(place: Place, parcel: Parcel, event: str, number: int) -> None:
     """Four files are written, then the marker. On HDFS one that is taken in its writing is like one that is lost."""
-    taken = once(event, lambda: Incoming.take(place.storage, "mine", parcel.tree), skip=number)
+    taken = once(
+        event, lambda: Incoming.take(place.storage, "mine", parcel.tree, place.storage.entries("")), skip=number
+    )
     with pytest.raises((Conflict, TryAgain), match=r"another call goes on|could not be written to HDFS"):
         deliver(parcel, Acting(place.storage, taken), "mine")
     assert place.storage.look("mine") is None

@@ -24,7 +24,6 @@ from seatrial.formats.saved_model_proto import parse
 from seatrial.formats.tensorrt import read_header
 from seatrial.formats.tensorrt_device import read_device
 from seatrial.formats.variables_index import read_index
-from seatrial.settings import TreeLimits
 from seatrial.storage.paths import path_flaw
 from seatrial.strict_json import read_json
 from seatrial.tensors import DTYPES, Signature, TensorSpec, from_npz, to_npz
@@ -32,7 +31,7 @@ from seatrial.uploads.declaration import declaration_of
 from seatrial.uploads.manifest import manifest_of
 from seatrial.uploads.mlflow import MLMODEL
 from seatrial.uploads.mlflow_example import read_example
-from seatrial.uploads.tree import digest_tree
+from seatrial.uploads.send import Parcel
 from seatrial.uploads.yaml_guard import read_yaml_mapping
 from tests.fuzz.damage import Make, changed, damaged, noise, text_of
 from tests.hostile.case import Build, onnx_file, saved_model_file
@@ -114,7 +113,7 @@ def _tree(data: bytes) -> None:
             with suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
-        assert not any(map(path_flaw, digest_tree(Path(home), TreeLimits()))), "a name that no path may have"
+        assert not any(map(path_flaw, Parcel.of(Path(home)).digests)), "a name that no path may have"
 
 
 def _contents(data: bytes) -> None:

@@ -21,7 +21,7 @@ from seatrial.storage.paths import TEMPLATE_MARKS
 from seatrial.tensors import Signature, TensorSpec
 from seatrial.uploads.declaration import Declaration, declaring_file, read_declaration
 from seatrial.uploads.samples import check_sizes, each_sample
-from seatrial.uploads.tree import check_unchanged, digest_tree, list_tree
+from seatrial.uploads.tree import Tree, changed
 
 INSPECT: dict[Format, Callable[[Path, str], FormatFacts]] = {
     "onnx": onnx.inspect,
@@ -34,11 +34,10 @@ MOST_LAYERS = 1000
 
 def check(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str, Any]:
     """The sandbox's task "check": folder and limits as `check_upload` sends them → a CheckReport as JSON."""
-    folder, limits = Path(arguments["folder"]), TreeLimits(arguments["max_files"], arguments["max_bytes"])
     reading(".")
-    size = sum(file.size for file in list_tree(folder, limits).values())
-    narrow(size, SandboxLimits(**arguments["sandbox"]))
-    return check_folder(folder, limits, reading, arguments["upload"]).model_dump(mode="json")
+    tree = Tree.of(Path(arguments["folder"]), TreeLimits(arguments["max_files"], arguments["max_bytes"]))
+    narrow(sum(tree.sizes.values()), SandboxLimits(**arguments["sandbox"]))
+    return check_folder(tree, reading, arguments["upload"]).model_dump(mode="json")
 
 
 def own_signature(arguments: dict[str, Any], reading: Callable[[str], None]) -> dict[str, Any]:
@@ -49,30 +48,32 @@ def own_signature(arguments: dict[str, Any], reading: Callable[[str], None]) -> 
     return {**(facts.signature or Signature((), ())).to_dict(), "files": facts.files}
 
 
-def check_folder(folder: Path, limits: TreeLimits, reading: Callable[[str], None], upload: str = "") -> CheckReport:
-    """Check the upload in `folder`; `reading` is told of each file before it is parsed. Raises UploadRefused.
+def check_folder(tree: Tree, reading: Callable[[str], None], upload: str = "") -> CheckReport:
+    """Check an upload that was listed just now; `reading` is told of each file before it is parsed.
 
-    `upload` is its path below its root, if that is not the folder's name.
+    Raises UploadRefused, also for what changed since it was listed. `upload` is its path below its root, if that is not
+    the folder's name.
     """
     started = time.monotonic()
-    reading(".")
-    before = list_tree(folder, limits)
-    reading(declaring_file(before))
-    declared = read_declaration(folder, upload)
+    reading(declaring_file(tree.files))
+    declared = read_declaration(tree.folder, upload)
     manifest = declared.manifest
-    check_sizes({path: file.size for path, file in before.items()}, manifest.samples)
+    check_sizes(tree.sizes, manifest.samples)
     reading(manifest.model_file)
-    facts = INSPECT[manifest.format](folder, manifest.model_file)  # before gigabytes are read for their digests
-    files = digest_tree(folder, limits)
+    facts = INSPECT[manifest.format](tree.folder, manifest.model_file)  # before gigabytes are read for their digests
+    for path in facts.files:
+        if path not in tree.files:
+            raise changed(path)
+    files = tree.digests()
     served = _served(declared, facts, files)
     if facts.signature is not None:
         reading(manifest.samples[0])
         for sample, following in zip(
-            each_sample(folder, manifest.samples, served), (*manifest.samples[1:], "."), strict=True
+            each_sample(tree.folder, manifest.samples, served), (*manifest.samples[1:], "."), strict=True
         ):
             assert sample.name in files
             reading(following)
-    check_unchanged(folder, before, limits)
+    tree.check_unchanged()
     claimed = mlflow_findings(declared.mlflow, facts) if declared.mlflow else ()
     return CheckReport(
         manifest=manifest,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from seatrial.errors import Conflict, SeatrialError
-from seatrial.storage.port import Storage
+from seatrial.storage.port import Entry, Storage
+from seatrial.uploads.survey import walk
 from seatrial.uploads.tree import MARKER
 
 INCOMING = ".incoming-"
@@ -32,18 +33,19 @@ class Incoming:
     folder: str
 
     @classmethod
-    def take(cls, storage: Storage, name: str, tree: str) -> Incoming:
-        """A folder for the upload `name` of the files with the digest `tree`: that of an earlier call, or a new one."""
+    def take(cls, storage: Storage, name: str, tree: str, there: Iterable[Entry]) -> Incoming:
+        """A folder for the upload `name` of the files with the digest `tree`: that of an earlier call, which is among
+        what stands `there` in the root, or a new one."""
         kind = f"{INCOMING}{hashlib.sha256(f'{name}/{tree}'.encode()).hexdigest()[:16]}-"
         mine = cls(storage, kind + secrets.token_hex(8))
-        for entry in storage.entries(""):
+        for entry in there:
             if entry.is_folder and entry.name.startswith(kind) and storage.rename_folder(entry.name, mine.folder):
                 break
         return mine
 
     def lacks(self, sizes: Mapping[str, int]) -> set[str]:
         """Which of the files (path → bytes) are not there. Whatever else is there is removed."""
-        found = dict(files_below(self.storage, self.folder))
+        found = files_below(self.storage, self.folder)
         for path in found.keys() - sizes.keys() - {MARKER}:
             self.storage.remove(f"{self.folder}/{path}")
         return {path for path, size in sizes.items() if found.get(path) != size}
@@ -78,7 +80,8 @@ def is_whole(storage: Storage, name: str, tree: str, sizes: Mapping[str, int]) -
         storage.read(f"{name}/{MARKER}", into)
     except SeatrialError:
         return False
-    found = {path: size for path, size in files_below(storage, name) if path != MARKER}
+    found = files_below(storage, name)
+    found.pop(MARKER, None)
     return into.getvalue() == marker_of(tree) and found == dict(sizes)
 
 
@@ -87,9 +90,9 @@ def marker_of(tree: str) -> bytes:
     return f"{tree}\n".encode()
 
 
-def remove_dead(storage: Storage) -> None:
-    """Remove what died on its way long ago, as far as this user may."""
-    for entry in storage.entries(""):
+def remove_dead(storage: Storage, there: Iterable[Entry]) -> None:
+    """Remove what died on its way long ago, of what stands `there` in the root, as far as this user may."""
+    for entry in there:
         if entry.is_folder and entry.name.startswith(INCOMING) and entry.age_s > DEAD_AFTER_S:
             with suppress(SeatrialError):
                 remove_aside(storage, entry.name)
@@ -102,11 +105,7 @@ def remove_aside(storage: Storage, folder: str) -> None:
         storage.remove_folder(aside)
 
 
-def files_below(storage: Storage, folder: str, below: str = "") -> Iterator[tuple[str, int]]:
-    """Files with their bytes, by paths relative to `folder`; -1 for what is no file."""
-    for entry in storage.entries(f"{folder}/{below}".rstrip("/")):
-        path = f"{below}/{entry.name}" if below else entry.name
-        if entry.is_folder:
-            yield from files_below(storage, folder, path)
-        else:
-            yield path, -1 if entry.is_special else entry.bytes
+def files_below(storage: Storage, folder: str) -> dict[str, int]:
+    """Bytes of the files by paths relative to `folder`; -1 for what is no file, and for folders that no upload has."""
+    found = walk(folder, storage.entries(folder), storage.entries)
+    return {path: -1 if entry.is_folder or entry.is_special else entry.bytes for path, entry in found}

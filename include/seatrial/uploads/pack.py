@@ -20,7 +20,7 @@ from seatrial.tensors import Signature, Tensors, to_npz
 from seatrial.uploads.manifest import DEFAULT_FILES, MANIFEST, manifest_of, parse_manifest
 from seatrial.uploads.manifest_template import manifest_template
 from seatrial.uploads.model_files import find_model, name_of
-from seatrial.uploads.tree import list_tree
+from seatrial.uploads.tree import Tree
 
 ReadSamples = Callable[[Signature], Iterable[tuple[str, Tensors]]]
 """Samples, each with what to call it, for a model with this signature by public names; no layers: it is not known."""
@@ -98,7 +98,7 @@ def _take_model(model: Path, model_format: Format, folder: Path, limits: TreeLim
     """Copy the model's files to where a manifest expects them; returns the signature by its own names."""
     main = DEFAULT_FILES[model_format]
     if model_format == "savedmodel":
-        for path in list_tree(model, limits):
+        for path in Tree.of(model, limits).files:
             copy_beneath(model, path, folder / main / path)
         return model_facts(folder, model_format, main)[0]
     signature, files = model_facts(model.parent, model_format, model.name)

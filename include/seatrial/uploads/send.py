@@ -19,7 +19,7 @@ from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Storage
 from seatrial.storage.sources import CHANGED, Source
 from seatrial.uploads.incoming import Incoming, is_whole, remove_dead
-from seatrial.uploads.tree import check_unchanged, digest_tree, list_tree
+from seatrial.uploads.tree import Tree
 
 LIMITS = TreeLimits()
 AT_ONCE = 8  # HDFS takes some 60 ms for a file, however small
@@ -42,11 +42,11 @@ class Parcel:
 
     @classmethod
     def of(cls, folder: Path, limits: TreeLimits = LIMITS) -> Parcel:
-        """Reads every file. Raises UploadRefused for what no upload may hold, as `list_tree` does."""
-        before = list_tree(folder, limits)
-        digests = digest_tree(folder, limits)
-        check_unchanged(folder, before, limits)
-        return cls(folder, {path: facts.size for path, facts in before.items()}, digests, tree_digest(digests))
+        """Reads every file. Raises UploadRefused for what no upload may hold, and for any change meanwhile."""
+        listed = Tree.of(folder, limits)
+        digests = listed.digests()
+        listed.check_unchanged()
+        return cls(folder, listed.sizes, digests, tree_digest(digests))
 
 
 def send(folder: Path, root: Path, name: str, limits: TreeLimits = LIMITS) -> Path:
@@ -66,8 +66,9 @@ def deliver(parcel: Parcel, storage: Storage, name: str, start: Start = lambda *
     _check_names(name, parcel.digests)
     if storage.look(name):
         return _check_whole(parcel, storage, name)
-    remove_dead(storage)
-    incoming = Incoming.take(storage, name, parcel.tree)
+    beside = storage.entries("")
+    remove_dead(storage, beside)
+    incoming = Incoming.take(storage, name, parcel.tree, beside)
     try:
         lacking = incoming.lacks(parcel.sizes)
         there = sum(size for path, size in parcel.sizes.items() if path not in lacking)

@@ -12,9 +12,9 @@ from seatrial.settings import TreeLimits
 from seatrial.storage.concurrent import at_once
 from seatrial.storage.local import CHUNK
 from seatrial.storage.port import Entry
-from seatrial.storage.sources import CHANGED, Source
+from seatrial.storage.sources import Source
 from seatrial.uploads.roots import UploadRoot, locate
-from seatrial.uploads.tree import FileFacts, Item, check_same, list_files
+from seatrial.uploads.tree import FileFacts, Item, changed, check_same, list_files
 from seatrial.waiting import Deadline
 
 
@@ -77,12 +77,12 @@ class Upload:
             with self.root.storage.open(f"{self.path}/{path}") as file, target.open("xb") as copy:
                 while piece := file.read(CHUNK):
                     if copy.tell() + len(piece) > size:
-                        raise _changed(path)
+                        raise changed(path)
                     if deadline.passed:
                         raise TryAgain(f"{self.name}: the time to fetch it ran out at {path}", file=path)
                     copy.write(piece)
         except (NotFound, Refused) as error:
-            raise _changed(path) from error
+            raise changed(path) from error
         except OSError as error:
             raise TryAgain(f"{path} could not be fetched to {target}: {error.strerror or error}", file=path) from error
 
@@ -96,10 +96,6 @@ class Upload:
         if not found and not (here and here.is_folder):
             raise UploadRefused("cannot be listed: there is no such folder", file=below or ".")
         return [_item(entry) for entry in found]
-
-
-def _changed(path: str) -> UploadRefused:
-    return UploadRefused(CHANGED, file=path, limit="an upload may not change after it was noticed")
 
 
 def _item(entry: Entry) -> Item:

@@ -21,12 +21,12 @@ def folders(entries: Iterable[Entry]) -> list[Entry]:
 def observe(name: str, path: str, entries: Sequence[Entry], lister: Lister, most: int) -> Observation:
     """The upload called `name` as it is now; `entries` are those of its folder, which is `path` below the root.
 
-    Folders that cannot be named, or lie too deep, count as a file: the check will refuse them. Of an upload with more
-    than `most` files only the first ones are seen.
+    Folders that cannot be listed count as a file: the check will refuse them. Of an upload with more than `most` files
+    only the first ones are seen.
     """
     files: list[SeenFile] = []
     marker_ns: int | None = None
-    for at, entry in _walk("", path, entries, lister):
+    for at, entry in walk(path, entries, lister):
         if at == MARKER:
             marker_ns = entry.modified_ns
             continue
@@ -38,11 +38,14 @@ def observe(name: str, path: str, entries: Sequence[Entry], lister: Lister, most
     return Observation(name, tuple(sorted(files)), whole)
 
 
-def _walk(below: str, folder: str, entries: Iterable[Entry], lister: Lister) -> Iterator[tuple[str, Entry]]:
+def walk(folder: str, entries: Iterable[Entry], lister: Lister, below: str = "") -> Iterator[tuple[str, Entry]]:
+    """What is no folder below `folder`, in order, by paths relative to it; `entries` are those of `folder`/`below`.
+
+    Also folders that cannot be listed, as they cannot be named, or lie too deep.
+    """
     for entry in sorted(entries, key=lambda entry: entry.name):
         path = f"{below}/{entry.name}" if below else entry.name
-        at = f"{folder}/{entry.name}"
-        if entry.is_folder and not path_flaw(at):
-            yield from _walk(path, at, lister(at), lister)
+        if entry.is_folder and not path_flaw(f"{folder}/{path}"):
+            yield from walk(folder, lister(f"{folder}/{path}"), lister, path)
         else:
             yield path, entry

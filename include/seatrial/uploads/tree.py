@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -40,13 +40,45 @@ class Item:
     facts: FileFacts
 
 
+@dataclass(frozen=True)
+class Tree:
+    """The upload in `folder` as it was listed once: its `files` as `list_files` gives them, within `limits`."""
+
+    folder: Path
+    limits: TreeLimits
+    files: Mapping[str, FileFacts]
+
+    @classmethod
+    def of(cls, folder: Path, limits: TreeLimits) -> Tree:
+        """Raises UploadRefused for what `list_files` refuses."""
+        return cls(folder, limits, list_files(partial(_items, folder), limits))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {path: file.size for path, file in self.files.items()}
+
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 digest of each file, by path: of what was listed only if `check_unchanged` finds so afterwards.
+
+        Raises UploadRefused for a file that cannot be read.
+        """
+        return {path: self._digest(path) for path in self.files}
+
+    def check_unchanged(self) -> None:
+        """Raise UploadRefused naming the first file that came, went or was written since they were listed."""
+        check_same(self.files, Tree.of(self.folder, self.limits).files)
+
+    def _digest(self, path: str) -> str:
+        try:
+            with open_beneath(self.folder, path) as file:
+                return digest_stream(file)
+        except OSError as error:
+            self.check_unchanged()
+            raise UploadRefused(f"cannot be read: {error.strerror or error}", file=path) from error
+
+
 Lister = Callable[[str, int], Sequence[Item]]
 """What stands in a folder ("" is the upload itself), no more than so many. Raises UploadRefused."""
-
-
-def list_tree(folder: Path, limits: TreeLimits) -> dict[str, FileFacts]:
-    """The regular files below `folder`, as `list_files` gives them and with what it refuses."""
-    return list_files(partial(_items, folder), limits)
 
 
 def list_files(items: Lister, limits: TreeLimits) -> dict[str, FileFacts]:
@@ -70,27 +102,15 @@ def list_files(items: Lister, limits: TreeLimits) -> dict[str, FileFacts]:
     return dict(sorted(found.items()))
 
 
-def digest_tree(folder: Path, limits: TreeLimits) -> dict[str, str]:
-    """The SHA-256 digest of each file below `folder`, by path. Refuses what `list_tree` refuses, and any change.
-
-    The files were the same from the first listing to the last digest, or UploadRefused is raised.
-    """
-    before = list_tree(folder, limits)
-    digests = {path: _digest(folder, path) for path in before}
-    check_unchanged(folder, before, limits)
-    return digests
-
-
-def check_unchanged(folder: Path, before: dict[str, FileFacts], limits: TreeLimits) -> None:
-    """Raise UploadRefused naming the first file that came, went or was written since `before` was listed."""
-    check_same(before, list_tree(folder, limits))
-
-
-def check_same(before: dict[str, FileFacts], after: dict[str, FileFacts]) -> None:
+def check_same(before: Mapping[str, FileFacts], after: Mapping[str, FileFacts]) -> None:
     """Raise UploadRefused naming the first file, by path, in which two listings of an upload differ."""
     for path in sorted(before.keys() | after.keys()):
         if before.get(path) != after.get(path):
-            raise UploadRefused(CHANGED, file=path, limit="an upload may not change after it was noticed")
+            raise changed(path)
+
+
+def changed(path: str) -> UploadRefused:
+    return UploadRefused(CHANGED, file=path, limit="an upload may not change after it was noticed")
 
 
 def _walk(items: Lister, below: str, most: int) -> Iterator[tuple[str, Item]]:
@@ -147,11 +167,3 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFCHR: "a device",
 }
-
-
-def _digest(folder: Path, path: str) -> str:
-    try:
-        with open_beneath(folder, path) as file:
-            return digest_stream(file)
-    except OSError as error:
-        raise UploadRefused(f"cannot be read: {error.strerror or error}", file=path) from error
