@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from seatrial.uploads.done import CompleteUpload, Records, field_of, record_of, records, shard_of, upload_of
+from seatrial.uploads.done import CompleteUpload, Records, field_of, had_run, record_of, records, shard_of
 
 PAGE = 250
 """Events read at once. Airflow looks for the runs of each: a thousand come near the 5 s that an answer may take."""
@@ -71,8 +71,7 @@ class Confirmed:
 
     def _has(self, payload: dict[str, Any]) -> bool:
         kept = self._kept(shard_of(payload["root"], payload["upload"]))
-        known = upload_of(payload["upload"], kept)
-        return known is not None and known.identity == payload["id"]
+        return had_run(payload["upload"], payload["id"], kept)
 
     def _kept(self, shard: str) -> Records:
         if shard not in self._shards:

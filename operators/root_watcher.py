@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from operators.daemon_threads import in_thread
 from seatrial.errors import SeatrialError
 from seatrial.storage.port import Entry
-from seatrial.uploads.done import CompleteUpload, Records, pruned, records, shard_of, shards_of
+from seatrial.uploads.done import CompleteUpload, Records, field_of, pruned, records, shard_of, shards_of
 from seatrial.uploads.pending import Pending
 from seatrial.uploads.roots import UploadRoot
 from seatrial.uploads.watch import Watch
@@ -102,10 +102,11 @@ class RootWatcher:
         if not names:
             return
         looks.pruned_s = time.monotonic()
-        looks.pending.done = pruned(looks.pending.done, names)
+        alive = {field_of(name) for name in names}
+        looks.pending.done = pruned(looks.pending.done, alive)
         for shard in shards_of(looks.root.url):
             kept = await self._records([shard])
-            left = pruned(kept, names)
+            left = pruned(kept, alive)
             if len(left) < len(kept):
                 await self._store.aset(shard, left)
 

@@ -7,17 +7,18 @@ import io
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain, UploadRefused, WrongBytes
+from seatrial.errors import NotFound, Refused, SeatrialError, TryAgain
 from seatrial.storage.concurrent import at_once
 from seatrial.storage.garbage import Kind, StoredFile
 from seatrial.storage.listings import DIGEST, check_listing, tree_digest
 from seatrial.storage.local import WRITING, atomic_file
 from seatrial.storage.port import Entry, Nowhere, Storage
 from seatrial.storage.renewal import DAMAGED, RenewedFiles
-from seatrial.storage.sources import CHANGED, Source
+from seatrial.storage.sources import Source
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class ArtifactStore:
             for path, sha256 in sorted(files.items())
             if not self._files.renew(_blob(sha256)) or not (sha256 in written or self._fits(source, path, sha256))
         }:
-            at_once(lambda path, sha256: self._keep(source, path, sha256), missing)
+            at_once(lambda path, sha256: source.store(path, sha256, partial(self._write, sha256)), missing)
             written.update(missing.values())
         listing = json.dumps(dict(sorted(files.items()))).encode()
         listed = hashlib.sha256(listing).hexdigest()
@@ -124,12 +125,8 @@ class ArtifactStore:
         except NotFound:
             return False
 
-    def _keep(self, source: Source, path: str, sha256: str) -> None:
-        with source.open(path, sha256) as file:
-            try:
-                self._storage.write(_blob(sha256), file, sha256)
-            except WrongBytes as error:
-                raise UploadRefused(CHANGED, file=path, limit=f"SHA-256 {sha256}") from error
+    def _write(self, sha256: str, file: BinaryIO) -> None:
+        self._storage.write(_blob(sha256), file, sha256)
 
     def _copy(self, path: str, sha256: str, folder: Path) -> None:
         try:

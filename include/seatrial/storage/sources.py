@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from seatrial.errors import NotFound, Refused, TryAgain, UploadRefused
+from seatrial.errors import NotFound, Refused, TryAgain, UploadRefused, WrongBytes
 from seatrial.storage.concurrent import at_once
 from seatrial.storage.local import atomic_file, digest_stream
 from seatrial.storage.port import Storage
@@ -34,7 +34,16 @@ class Source:
         try:
             return self.storage.open(self._at(path))
         except (NotFound, Refused) as error:
-            raise UploadRefused(CHANGED, file=path, value=error.message, limit=f"SHA-256 {sha256}") from error
+            raise _not_as_checked(path, sha256, error.message) from error
+
+    def store(self, path: str, sha256: str, write: Callable[[BinaryIO], object]) -> None:
+        """`write` a file to a storage, which verifies `sha256`. Raises UploadRefused when there is no regular file or
+        it has other bytes, and what `write` does."""
+        with self.open(path, sha256) as file:
+            try:
+                write(file)
+            except WrongBytes as error:
+                raise _not_as_checked(path, sha256) from error
 
     def copy(self, path: str, sha256: str, target: Path) -> None:
         """Copy a file and make sure that the copy has the digest `sha256`; `target` appears whole or not at all.
@@ -45,9 +54,9 @@ class Source:
         try:
             with self.open(path, sha256) as original, atomic_file(target) as copy:
                 if digest_stream(original, copy) != sha256:
-                    raise UploadRefused(CHANGED, file=path, limit=f"SHA-256 {sha256}")
+                    raise _not_as_checked(path, sha256)
         except NotFound as error:  # while it was read
-            raise UploadRefused(CHANGED, file=path, value=error.message, limit=f"SHA-256 {sha256}") from error
+            raise _not_as_checked(path, sha256, error.message) from error
         except OSError as error:
             raise TryAgain(f"{path} could not be copied to {target.parent}: {error}", file=path) from error
 
@@ -57,3 +66,7 @@ class Source:
 
     def _at(self, path: str) -> str:
         return f"{self.folder}/{path}" if self.folder else path
+
+
+def _not_as_checked(path: str, sha256: str, value: str | None = None) -> UploadRefused:
+    return UploadRefused(CHANGED, file=path, value=value, limit=f"SHA-256 {sha256}")

@@ -12,6 +12,9 @@ from seatrial.uploads.manifest import MANIFEST, Manifest, manifest_of, parse_man
 from seatrial.uploads.mlflow import MLMODEL, MlflowModel, read_mlmodel
 from seatrial.uploads.yaml_guard import LONGEST_FILE
 
+DECLARING = (MANIFEST, MLMODEL)
+"""The files that may declare an upload: the first that is there does."""
+
 
 @dataclass(frozen=True)
 class Declaration:
@@ -24,7 +27,7 @@ class Declaration:
 
 def declaring_file(files: Container[str]) -> str:
     """Which of an upload's `files` declares it."""
-    return MLMODEL if MLMODEL in files and MANIFEST not in files else MANIFEST
+    return next((file for file in DECLARING if file in files), MANIFEST)
 
 
 def declaration_of(file: str, data: bytes, upload: str) -> Declaration:
@@ -38,7 +41,7 @@ def declaration_of(file: str, data: bytes, upload: str) -> Declaration:
 
 def read_declaration(folder: Path, upload: str = "") -> Declaration:
     """The same of the upload in `folder`; `upload` is its path below its root, if that is not the folder's name."""
-    for file in (MANIFEST, MLMODEL):
+    for file in DECLARING:
         data = _bytes(folder, file)
         if data is not None:
             return declaration_of(file, data, upload or folder.absolute().name)

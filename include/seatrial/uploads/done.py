@@ -7,7 +7,7 @@ The records of a root are spread over SHARDS values: the store takes 64 KB in on
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 SHARDS = 64
@@ -59,12 +59,17 @@ def upload_of(name: str, kept: Mapping[str, str]) -> CompleteUpload | None:
     return _parse(name, kept.get(field_of(name), ""))
 
 
+def had_run(name: str, identity: str, kept: Mapping[str, str]) -> bool:
+    """Whether the upload of this name had its run as it is, with this identity."""
+    last = upload_of(name, kept)
+    return last is not None and last.identity == identity
+
+
 def _parse(name: str, text: str) -> CompleteUpload | None:
     identity, _, told_ns = text.partition("@")
     return CompleteUpload(name, identity, int(told_ns)) if identity and told_ns.isdecimal() else None
 
 
-def pruned(kept: Mapping[str, str], names: Iterable[str]) -> Records:
-    """Without the records of uploads that are gone."""
-    alive = {field_of(name) for name in names}
+def pruned(kept: Mapping[str, str], alive: Set[str]) -> Records:
+    """Without the records of uploads that are gone; `alive` are the fields of those that are there."""
     return {field: text for field, text in kept.items() if field in alive}

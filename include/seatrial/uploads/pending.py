@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.uploads.done import CompleteUpload, Records, field_of, upload_of
+from seatrial.uploads.done import CompleteUpload, Records, field_of, had_run, upload_of
 
 CONFIRMED_IN_S = 60.0
 """Whoever starts runs confirms in seconds, a thousand in less than a minute. What was not confirmed for so long may
@@ -23,7 +23,11 @@ class Pending:
 
     def fresh(self, complete: Iterable[CompleteUpload], now_s: float) -> list[CompleteUpload]:
         """Those of the complete ones that are to be told: neither done nor told as they are now."""
-        return [upload for upload in complete if not self._is_done(upload) and self._tell(upload, now_s)]
+        return [
+            upload
+            for upload in complete
+            if not had_run(upload.name, upload.identity, self.done) and self._tell(upload, now_s)
+        ]
 
     def overdue(self, now_s: float) -> list[CompleteUpload]:
         """What was told and not confirmed for too long: look whether it is, and tell it again if not."""
@@ -37,10 +41,6 @@ class Pending:
             if field in kept:
                 self.done[field] = kept[field]
         return self.fresh(overdue, now_s)
-
-    def _is_done(self, upload: CompleteUpload) -> bool:
-        done = self.confirmed(upload.name)
-        return done is not None and done.identity == upload.identity
 
     def _tell(self, upload: CompleteUpload, now_s: float) -> bool:
         told = self._told.get(upload.name)

@@ -9,20 +9,20 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, TryAgain, UploadRefused, WrongBytes
+from seatrial.errors import Conflict, NotFound, Refused, SeatrialError, TryAgain, UploadRefused
 from seatrial.settings import TreeLimits
+from seatrial.storage.concurrent import AT_ONCE
 from seatrial.storage.folder import Folder
 from seatrial.storage.listings import tree_digest
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Storage
-from seatrial.storage.sources import CHANGED, Source
+from seatrial.storage.sources import Source
 from seatrial.uploads.incoming import Incoming, is_whole, remove_dead
 from seatrial.uploads.tree import Tree
 
 LIMITS = TreeLimits()
-AT_ONCE = 8  # HDFS takes some 60 ms for a file, however small
 
 Advance = Callable[[int], None]
 """Called with bytes that were sent; less than none for those that are sent again. From many threads."""
@@ -121,14 +121,15 @@ def _write(parcel: Parcel, incoming: Incoming, paths: Iterable[str], advance: Ad
 
 def _write_one(parcel: Parcel, incoming: Incoming, path: str, advance: Advance, stopped: threading.Event) -> None:
     sha256 = parcel.digests[path]
-    with Source(Folder(parcel.folder)).open(path, sha256) as file:
-        source = _Counted(file, advance, stopped)
-        try:
-            incoming.storage.write(f"{incoming.folder}/{path}", source, sha256)  # type: ignore[arg-type]
-        except WrongBytes as error:
-            raise UploadRefused(CHANGED, file=path, limit=f"SHA-256 {sha256}") from error
-        except NotFound as error:  # the folder went away while it was being written to
-            raise Conflict("another call goes on with this upload", file=path) from error
+
+    def write(file: BinaryIO) -> None:
+        source: Any = _Counted(file, advance, stopped)
+        incoming.storage.write(f"{incoming.folder}/{path}", source, sha256)
+
+    try:
+        Source(Folder(parcel.folder)).store(path, sha256, write)
+    except NotFound as error:  # the folder went away while it was being written to
+        raise Conflict("another call goes on with this upload", file=path) from error
 
 
 class _Stopped(Exception):

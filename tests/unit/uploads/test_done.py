@@ -48,4 +48,4 @@ def test_forty_thousand_uploads_keep_every_value_below_the_limit_of_the_store() 
 
 def test_records_of_uploads_that_are_gone_are_dropped() -> None:
     kept = {field_of(name): record_of(CompleteUpload(name, "a", 1)) for name in ("here", "gone")}
-    assert pruned(kept, ["here", "new"]) == {field_of("here"): "a@1"}
+    assert pruned(kept, {field_of("here"), field_of("new")}) == {field_of("here"): "a@1"}
