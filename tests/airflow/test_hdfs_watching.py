@@ -31,8 +31,7 @@ class Root:
         found = parse_location(cluster.url(f"roots/{name}"), "test")
         assert isinstance(found, HdfsFolder)
         self._mine = WebHdfs(found, patience_s=PATIENT_S)
-        opened = open_roots((cluster.url(f"roots/{name}"),))[0]
-        self.watched = UploadRoot(opened.url, WebHdfs(found, patience_s=IMPATIENT_S))
+        self.watched = UploadRoot(found, WebHdfs(found, patience_s=IMPATIENT_S))
 
     def send(self, name: str) -> None:
         for file in ("model.yaml", "samples/a", "_SUCCESS"):

@@ -40,7 +40,7 @@ class Doing(Folder):
 
 
 def root_of(folder: Path, act: Callable[[], None] = lambda: None) -> UploadRoot:
-    return UploadRoot(folder.as_uri(), Doing(folder, act), folder)
+    return UploadRoot(folder, Doing(folder, act))
 
 
 def watcher(root: UploadRoot, store: Store | None = None, log: Log | None = None) -> RootWatcher:

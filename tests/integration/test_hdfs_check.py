@@ -112,7 +112,7 @@ class Acting:
 
 def acting(upload: Upload, path: str, act: Callable[[], object]) -> Upload:
     storage = cast(Storage, Acting(upload.root.storage, path, act))
-    return Upload(UploadRoot(upload.root.url, storage), upload.path)
+    return Upload(UploadRoot(upload.root.location, storage), upload.path)
 
 
 def test_an_upload_on_hdfs_is_checked_registered_and_served_and_the_namenode_may_restart_between(
@@ -163,7 +163,7 @@ def test_a_datanode_that_is_killed_while_an_upload_is_fetched_delays_the_check(
 
     location = parse_location(cluster_url(broken, upload), "test")
     assert isinstance(location, HdfsFolder)
-    patient = Upload(UploadRoot(upload.root.url, WebHdfs(location, patience_s=PATIENT_S)), upload.path)
+    patient = Upload(UploadRoot(location, WebHdfs(location, patience_s=PATIENT_S)), upload.path)
     found = acting(patient, "model.onnx", restart).fetch(_new(tmp_path), Deadline.after(90), LIMITS)
     assert sorted(found) == ["model.onnx", "model.yaml", "samples/a.npz", "samples/b.npz"]
     assert (tmp_path / "into" / "model.onnx").read_bytes() == (tmp_path / "local" / "model.onnx").read_bytes()

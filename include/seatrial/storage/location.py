@@ -87,7 +87,11 @@ def open_storage(url: str, field: str, token_file: Path | None = None, authoriti
 
     Raises Refused for a URL that `parse_location` refuses.
     """
-    location = parse_location(url, field)
+    return storage_at(parse_location(url, field), token_file, authorities)
+
+
+def storage_at(location: Path | HdfsFolder, token_file: Path | None = None, authorities: Path | None = None) -> Storage:
+    """The same at a location."""
     if isinstance(location, Path):
         return Folder(location)
     from seatrial.storage.webhdfs import WebHdfs  # httpx takes 0.2 s to import

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from seatrial.errors import Refused, UploadRefused
-from seatrial.storage.location import HdfsFolder, open_storage, parse_location
+from seatrial.storage.location import HdfsFolder, parse_location, storage_at
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Storage
 
@@ -17,14 +18,20 @@ SETTING = "SEATRIAL_UPLOADS"
 
 @dataclass(frozen=True)
 class UploadRoot:
-    """A watched folder. `url` names it without its user; `folder` is where it is on this machine, None on HDFS.
+    """A watched folder. `storage` has its paths relative to the root. Opening asks and makes nothing."""
 
-    `storage` has its paths relative to the root. Opening asks and makes nothing.
-    """
-
-    url: str
+    location: Path | HdfsFolder
     storage: Storage
-    folder: Path | None = None
+
+    @cached_property
+    def url(self) -> str:
+        """Names it, without its user."""
+        return self.location.as_uri() if isinstance(self.location, Path) else _url(self.location)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it is on this machine; None on HDFS."""
+        return self.location if isinstance(self.location, Path) else None
 
     def name_of(self, relative: str) -> str:
         """The upload name of what is at `relative`, a path as the storage takes it: an absolute path on this machine,
@@ -44,10 +51,7 @@ def open_roots(urls: Iterable[str], token_file: Path | None = None) -> tuple[Upl
 def open_root(url: str, token_file: Path | None = None, authorities: Path | None = None) -> UploadRoot:
     """One of them; `authorities` are the certificates that HDFS's is checked with, if not this machine's."""
     location = parse_location(url, SETTING)
-    storage = open_storage(url, SETTING, token_file, authorities)
-    if isinstance(location, Path):
-        return UploadRoot(location.as_uri(), storage, location)
-    return UploadRoot(_url(location), storage)
+    return UploadRoot(location, storage_at(location, token_file, authorities))
 
 
 def locate(roots: Sequence[UploadRoot], upload: str) -> tuple[UploadRoot, str]:
@@ -94,13 +98,11 @@ def _url(location: HdfsFolder) -> str:
 
 def _below(root: UploadRoot, wanted: Path | HdfsFolder) -> str | None:
     """The path from the root to what is wanted, when that is below it."""
-    if root.folder is not None:
-        if not isinstance(wanted, Path):
-            return None
-        folder, found = root.folder.resolve(), wanted.resolve()
+    home = root.location
+    if isinstance(home, Path) and isinstance(wanted, Path):
+        folder, found = home.resolve(), wanted.resolve()
         return found.relative_to(folder).as_posix() if folder in found.parents else None
-    home = parse_location(root.url, SETTING)
-    if isinstance(wanted, Path) or isinstance(home, Path):
+    if isinstance(home, Path) or isinstance(wanted, Path):
         return None
     same = home.protocol == wanted.protocol and not set(home.namenodes).isdisjoint(wanted.namenodes)
     return wanted.path.removeprefix(f"{home.path}/") if same and wanted.path.startswith(f"{home.path}/") else None
