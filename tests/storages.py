@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 import httpx
@@ -32,6 +34,9 @@ class Place:
     overwrite: Callable[[str, bytes], None]
     force: Callable[[str], object]
 
+    def put(self, path: str, data: bytes) -> None:
+        put(self.storage, path, data)
+
     def bytes_of(self, path: str) -> bytes:
         data = io.BytesIO()
         self.storage.read(path, data)
@@ -39,6 +44,10 @@ class Place:
 
     def names(self, folder: str = "") -> list[str]:
         return sorted(entry.name for entry in self.storage.entries(folder))
+
+
+def put(storage: Storage, path: str, data: bytes) -> None:
+    storage.write(path, io.BytesIO(data), hashlib.sha256(data).hexdigest())
 
 
 def folder_place(root: Path) -> Place:
@@ -69,6 +78,64 @@ def hdfs_place(cluster: HdfsCluster, folder: str) -> Place:
         overwrite,
         lambda path: cluster.rest("PUT", quote(f"{folder}/{path}"), "MKDIRS").raise_for_status(),
     )
+
+
+class ActingFile:
+    """A file that calls `act` once, when more of it is asked for after the first piece: a reader in pieces has used
+    that one then, and a writer has sent it."""
+
+    def __init__(self, file: BinaryIO, act: Callable[[], object] | None) -> None:
+        self._file, self._act, self._pieces = file, act, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> ActingFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, size: int = -1) -> bytes:
+        if self._pieces and self._act:
+            act, self._act = self._act, None
+            act()
+        self._pieces += 1
+        return self._file.read(size)
+
+
+def acting_bytes(data: bytes, act: Callable[[], object]) -> BinaryIO:
+    """The bytes as an ActingFile: a source to write from."""
+    return cast(BinaryIO, ActingFile(io.BytesIO(data), act))
+
+
+class Acting:
+    """A storage whose first opened file with a path that ends with `path` is an ActingFile."""
+
+    def __init__(self, storage: Storage, path: str, act: Callable[[], object]) -> None:
+        self._storage, self._path = storage, path
+        self._act: Callable[[], object] | None = act
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def open(self, path: str) -> BinaryIO:
+        file = self._storage.open(path)
+        if not path.endswith(self._path):
+            return file
+        act, self._act = self._act, None
+        return cast(BinaryIO, ActingFile(file, act))
+
+
+def acting(upload: Upload, path: str, act: Callable[[], object]) -> Upload:
+    """The upload, on an Acting storage."""
+    storage = cast(Storage, Acting(upload.root.storage, path, act))
+    return replace(upload, root=replace(upload.root, storage=storage))
+
+
+def bytes_below(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file in a folder of this machine and below it, by path relative to it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def upload_in(folder: Path) -> Upload:

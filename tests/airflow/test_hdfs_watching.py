@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import io
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +17,7 @@ from seatrial.uploads.roots import UploadRoot, open_roots
 from tests.airflow.watchers import Log, Store, told
 from tests.hdfs.cluster import HdfsCluster
 from tests.models import write_upload
-from tests.storages import hdfs_place
+from tests.storages import hdfs_place, put
 
 IMPATIENT_S, PATIENT_S = 0.2, 90.0
 
@@ -36,7 +34,7 @@ class Root:
     def send(self, name: str) -> None:
         for file in ("model.yaml", "samples/a", "_SUCCESS"):
             data = f"{name}/{file}".encode()
-            self._mine.write(f".incoming-{name}/{file}", io.BytesIO(data), hashlib.sha256(data).hexdigest())
+            put(self._mine, f".incoming-{name}/{file}", data)
         self._mine.rename_folder(f".incoming-{name}", name)
 
     def watcher(self, log: Log) -> RootWatcher:

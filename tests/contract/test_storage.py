@@ -7,7 +7,6 @@ import io
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from seatrial.errors import Conflict, NotFound, Refused, TryAgain, WrongBytes
 from seatrial.storage.local import CHUNK, WRITING
 from seatrial.storage.port import Entry
-from tests.storages import Place
+from tests.storages import Place, acting_bytes
 
 ODD = "a b+%20#?&;=*[ü/x"
 HOSTILE = ["/etc/passwd", "../out", "a/../../out", "a//b", "", "a/", "a\0b", "a\nb", "a\\b", "x" * 600]
@@ -25,29 +24,11 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def put(place: Place, path: str, data: bytes) -> None:
-    place.storage.write(path, io.BytesIO(data), digest(data))
-
-
-class Watched(io.BytesIO):
-    """Calls `act` once, after the first piece was read."""
-
-    def __init__(self, data: bytes, act: Callable[[], object]) -> None:
-        super().__init__(data)
-        self._act: Callable[[], object] | None = act
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if self.tell() and self._act:
-            act, self._act = self._act, None
-            act()
-        return super().read(size)
-
-
 @pytest.mark.parametrize("size", [0, 1, CHUNK, 3 * CHUNK + 1])
 @pytest.mark.parametrize("path", ["a", "deep/er/a", ODD, f"{'n' * 200}/b"])
 def test_what_was_written_is_read_with_its_digest(place: Place, path: str, size: int) -> None:
     data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
-    put(place, path, data)
+    place.put(path, data)
     into = io.BytesIO()
     assert place.storage.read(path, into) == digest(data)
     assert into.getvalue() == data
@@ -58,14 +39,14 @@ def test_what_was_written_is_read_with_its_digest(place: Place, path: str, size:
 
 
 def test_a_second_write_replaces_the_first(place: Place) -> None:
-    put(place, "a", b"one, and longer")
-    put(place, "a", b"two")
+    place.put("a", b"one, and longer")
+    place.put("a", b"two")
     assert place.bytes_of("a") == b"two"
     assert place.names() == ["a"]
 
 
 def test_bytes_with_another_digest_are_refused_and_nothing_changes(place: Place) -> None:
-    put(place, "d/a", b"one")
+    place.put("d/a", b"one")
     with pytest.raises(WrongBytes, match=digest(b"two")):
         place.storage.write("d/a", io.BytesIO(b"two"), digest(b"three"))
     with pytest.raises(WrongBytes):
@@ -81,10 +62,10 @@ def test_readers_see_the_former_file_until_the_new_one_is_whole(place: Place) ->
         seen.append(place.bytes_of("d/a"))
         assert place.storage.look("d/b") is None
 
-    put(place, "d/a", b"one")
+    place.put("d/a", b"one")
     data = b"two" * CHUNK
-    place.storage.write("d/a", Watched(data, look), digest(data))
-    place.storage.write("d/b", Watched(data, lambda: seen.append(place.bytes_of("d/a"))), digest(data))
+    place.storage.write("d/a", acting_bytes(data, look), digest(data))
+    place.storage.write("d/b", acting_bytes(data, lambda: seen.append(place.bytes_of("d/a"))), digest(data))
     assert seen == [b"one", data]
 
 
@@ -94,7 +75,7 @@ def test_a_source_that_fails_half_way_leaves_no_file_under_the_name(place: Place
 
     data = b"x" * (3 * CHUNK)
     with pytest.raises(TryAgain, match="disk of the upload"):
-        place.storage.write("d/a", Watched(data, fail), digest(data))
+        place.storage.write("d/a", acting_bytes(data, fail), digest(data))
     assert place.storage.look("d/a") is None
     assert all(name.startswith(WRITING) for name in place.names("d"))  # HDFS may make it after it was removed
 
@@ -125,12 +106,12 @@ def test_a_writer_that_is_killed_half_way_leaves_no_file_under_the_name(place: P
         writer.send_signal(signal.SIGKILL)
     assert place.storage.look("d/a") is None
     assert all(name.startswith(WRITING) for name in place.names("d"))
-    put(place, "d/a", b"whole")
+    place.put("d/a", b"whole")
     assert place.bytes_of("d/a") == b"whole"
 
 
 def test_what_is_not_there_is_not_found(place: Place) -> None:
-    put(place, "d/a", b"one")
+    place.put("d/a", b"one")
     with pytest.raises(NotFound):
         place.storage.read("d", io.BytesIO())
     assert place.storage.entries("no") == place.storage.entries("d/a") == []
@@ -145,17 +126,17 @@ def test_what_is_not_there_is_not_found(place: Place) -> None:
 
 
 def test_a_file_is_no_folder_and_a_name_has_a_longest_length(place: Place) -> None:
-    put(place, "a", b"one")
+    place.put("a", b"one")
     for path in ("a/b", "n" * 300):
         with pytest.raises(Refused):
-            put(place, path, b"two")
+            place.put(path, b"two")
     assert place.names() == ["a"]
 
 
 def test_entries_are_the_files_and_folders_of_one_folder(place: Place) -> None:
     assert place.storage.entries("") == []
     for path in ("top", "d/a", "d/deeper/b", "d/c d"):
-        put(place, path, path.encode())
+        place.put(path, path.encode())
     assert place.names() == ["d", "top"]
     found = {entry.name: (entry.is_folder, entry.bytes) for entry in place.storage.entries("d") if not entry.is_folder}
     assert found == {"a": (False, 3), "c d": (False, 5)}
@@ -164,7 +145,7 @@ def test_entries_are_the_files_and_folders_of_one_folder(place: Place) -> None:
 
 def test_a_touch_makes_young_and_a_renaming_keeps_the_age(place: Place) -> None:
     for name in ("a", "b"):
-        put(place, name, name.encode())
+        place.put(name, name.encode())
     place.age(7200)
     assert place.storage.touch("b")
     ages = {entry.name: entry.age_s for entry in place.storage.entries("")}
@@ -181,7 +162,7 @@ def test_a_touch_makes_young_and_a_renaming_keeps_the_age(place: Place) -> None:
 
 
 def test_a_removed_file_is_gone(place: Place) -> None:
-    put(place, "d/a", b"one")
+    place.put("d/a", b"one")
     assert place.storage.remove("d/a")
     assert place.storage.look("d/a") is None
     assert not place.storage.remove("d/a")
@@ -189,11 +170,11 @@ def test_a_removed_file_is_gone(place: Place) -> None:
 
 @pytest.mark.parametrize("path", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_path_leaves_the_storage(place: Place, path: str) -> None:
-    put(place, "a", b"one")
-    put(place, "d/a", b"one")
+    place.put("a", b"one")
+    place.put("d/a", b"one")
     storage = place.storage
     for act in (
-        lambda: put(place, path, b"x"),
+        lambda: place.put(path, b"x"),
         lambda: storage.read(path, io.BytesIO()),
         lambda: storage.look(path),
         lambda: storage.touch(path),
@@ -217,13 +198,13 @@ def look(place: Place, path: str) -> Entry:
 
 
 def test_an_overwritten_file_and_a_folder_in_which_something_came_or_went_have_another_time(place: Place) -> None:
-    put(place, "d/a", b"one")
-    put(place, "d/deeper/b", b"two")
+    place.put("d/a", b"one")
+    place.put("d/deeper/b", b"two")
     place.age(7200)
     file, folder, deeper = (look(place, path).modified_ns for path in ("d/a", "d", "d/deeper"))
     assert {entry.name: entry.modified_ns for entry in place.storage.entries("d")} == {"a": file, "deeper": deeper}
     assert place.storage.look("d/a") is not None  # looking changes nothing
-    put(place, "d/a", b"two")
+    place.put("d/a", b"two")
     assert look(place, "d/a").modified_ns > file
     folder, deeper = (look(place, path).modified_ns for path in ("d", "d/deeper"))
     assert place.storage.remove("d/deeper/b")
@@ -234,15 +215,15 @@ def test_an_overwritten_file_and_a_folder_in_which_something_came_or_went_have_a
 def test_of_many_entries_no_more_than_asked_for_are_listed(place: Place) -> None:
     names = sorted(f"f{number:02}" for number in range(12))
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda name: put(place, f"d/{name}", b"x"), names))
+        list(pool.map(lambda name: place.put(f"d/{name}", b"x"), names))
     for most in (0, 1, 5, 12, 13, None):
         found = [entry.name for entry in place.storage.entries("d", most)]
         assert len(found) == len(set(found) & set(names)) == min(12, 12 if most is None else most)
 
 
 def test_a_renamed_folder_has_moved_with_all_in_it_times_and_all(place: Place) -> None:
-    put(place, "d/a", b"one")
-    put(place, "d/deeper/b", b"two")
+    place.put("d/a", b"one")
+    place.put("d/deeper/b", b"two")
     place.age(7200)
     before = [look(place, path).modified_ns for path in ("d/a", "d/deeper/b")]
     assert place.storage.rename_folder("d", "new/folder/e")
@@ -252,10 +233,10 @@ def test_a_renamed_folder_has_moved_with_all_in_it_times_and_all(place: Place) -
 
 
 def test_a_renamed_folder_replaces_nothing_and_moves_into_nothing(place: Place) -> None:
-    put(place, "d/a", b"one")
-    put(place, "full/a", b"two")
-    put(place, "empty/a", b"three")
-    put(place, "file", b"four")
+    place.put("d/a", b"one")
+    place.put("full/a", b"two")
+    place.put("empty/a", b"three")
+    place.put("file", b"four")
     place.storage.remove("empty/a")
     for target in ("full", "empty", "file"):
         with pytest.raises(Conflict, match=target):
@@ -271,7 +252,7 @@ def test_a_renamed_folder_replaces_nothing_and_moves_into_nothing(place: Place) 
 
 
 def test_a_folder_that_is_not_there_is_neither_renamed_nor_removed_and_a_file_is_none(place: Place) -> None:
-    put(place, "a", b"one")
+    place.put("a", b"one")
     for path in ("a", "no", "a/no", "no/no"):
         assert not place.storage.rename_folder(path, "b")
         assert not place.storage.remove_folder(path)
@@ -280,7 +261,7 @@ def test_a_folder_that_is_not_there_is_neither_renamed_nor_removed_and_a_file_is
 
 def test_a_removed_folder_is_gone_with_all_in_it(place: Place) -> None:
     for path in ("d/a", "d/deeper/b", "d/deeper/still/c", "dd/a"):
-        put(place, path, b"one")
+        place.put(path, b"one")
     assert place.storage.remove_folder("d")
     assert place.names() == ["dd"]
     assert place.storage.look("d") is None
@@ -290,7 +271,7 @@ def test_a_removed_folder_is_gone_with_all_in_it(place: Place) -> None:
 def test_of_racing_renamings_to_one_name_one_folder_arrives(place: Place) -> None:
     for at in range(5):
         for number in range(8):
-            put(place, f"from/{number}/{number}", b"one")
+            place.put(f"from/{number}/{number}", b"one")
 
         def move(number: int, at: int = at) -> bool:
             try:
@@ -307,7 +288,7 @@ def test_of_racing_renamings_to_one_name_one_folder_arrives(place: Place) -> Non
 
 def test_racing_removals_of_a_folder_leave_nothing_of_it(place: Place) -> None:
     for number in range(40):
-        put(place, f"d/{number % 4}/{number}", b"one")
+        place.put(f"d/{number % 4}/{number}", b"one")
     with ThreadPoolExecutor(4) as pool:
         assert any(pool.map(lambda _: place.storage.remove_folder("d"), range(4)))
     assert place.names() == []
@@ -316,14 +297,14 @@ def test_racing_removals_of_a_folder_leave_nothing_of_it(place: Place) -> None:
 def test_racing_writers_of_one_path_leave_one_whole_file(place: Place) -> None:
     texts = [bytes([letter]) * 300_000 for letter in b"abcdefgh"]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda text: put(place, "d/a", text), texts))
+        list(pool.map(lambda text: place.put("d/a", text), texts))
     assert place.bytes_of("d/a") in texts
     assert place.names("d") == ["a"]
 
 
 def test_of_racing_renamings_of_one_file_one_succeeds(place: Place) -> None:
     for at in range(5):
-        put(place, "a", b"one")
+        place.put("a", b"one")
         with ThreadPoolExecutor(8) as pool:
             won = list(pool.map(lambda to, at=at: place.storage.rename("a", f"moved/{at}/{to}"), range(8)))
         assert won.count(True) == 1

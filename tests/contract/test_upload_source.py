@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import resource
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
 
 import pytest
 
 from seatrial.errors import Refused, TryAgain, UploadRefused
 from seatrial.settings import TreeLimits
 from seatrial.storage.local import CHUNK
-from seatrial.storage.port import Storage
 from seatrial.uploads.roots import open_roots
 from seatrial.uploads.source import Upload
 from seatrial.waiting import Deadline
-from tests.storages import Place
+from tests.storages import Place, acting, bytes_below
 
 LIMITS = TreeLimits(files=12, bytes=5 * CHUNK)
 BIG = b"0123456789abcdef" * (3 * CHUNK // 16)
 CONTENT = {"model.yaml": b"name: tiny", "model.onnx": BIG, "samples/a b.npz": b"a", "samples/empty": b""}
 
 
-def put(place: Place, path: str, data: bytes) -> None:
-    place.storage.write(path, io.BytesIO(data), hashlib.sha256(data).hexdigest())
-
-
 @pytest.fixture
 def upload(place: Place) -> Upload:
     """An upload of CONTENT, found by its name."""
     for path, data in {**CONTENT, "_SUCCESS": b""}.items():
-        put(place, f"team/tiny 1/{path}", data)
+        place.put(f"team/tiny 1/{path}", data)
     [root] = roots = open_roots([place.url])
     return Upload.at(roots, root.name_of("team/tiny 1"))
 
@@ -51,53 +44,9 @@ def soon() -> Deadline:
     return Deadline.after(60)
 
 
-def fetched(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-class Acting:
-    """A storage; `act` is called once, when a file whose path ends with `path` is read."""
-
-    def __init__(self, storage: Storage, path: str, act: Callable[[], object]) -> None:
-        self._storage, self._path, self._act = storage, path, act
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    def open(self, path: str) -> BinaryIO:
-        file = self._storage.open(path)
-        if not path.endswith(self._path):
-            return file
-        first = file.read(CHUNK)
-        self._act()
-        return cast(BinaryIO, Rest(file, first))
-
-
-class Rest:
-    """A file of which the first piece was read already."""
-
-    def __init__(self, file: BinaryIO, first: bytes) -> None:
-        self._file, self._first = file, first
-
-    def __enter__(self) -> Rest:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def read(self, size: int) -> bytes:
-        first, self._first = self._first, b""
-        return first or self._file.read(size)
-
-
-def acting(upload: Upload, path: str, act: Callable[[], object]) -> Upload:
-    storage: Storage = Acting(upload.root.storage, path, act)  # type: ignore[assignment]
-    return replace(upload, root=replace(upload.root, storage=storage))
-
-
 def test_a_fetched_upload_has_all_files_and_no_marker(upload: Upload, into: Path) -> None:
     found = upload.fetch(into, soon(), LIMITS)
-    assert fetched(into) == CONTENT
+    assert bytes_below(into) == CONTENT
     assert {path: facts.size for path, facts in found.items()} == {path: len(data) for path, data in CONTENT.items()}
     assert list(found) == sorted(CONTENT)
     upload.check_unchanged(found, LIMITS)
@@ -117,7 +66,7 @@ def test_nothing_is_opened_of_an_upload_beyond_the_limits(
     watched = acting(upload, "", lambda: opened.append("one"))
     with pytest.raises(UploadRefused, match=said):
         watched.fetch(into, soon(), limits)
-    assert (opened, fetched(into)) == ([], {})
+    assert (opened, bytes_below(into)) == ([], {})
     upload.fetch(into, soon(), TreeLimits(files=5, bytes=sum(map(len, CONTENT.values()))))
 
 
@@ -129,20 +78,20 @@ def test_names_that_an_upload_may_not_have_are_refused_before_anything_is_opened
     with pytest.raises(UploadRefused) as raised:
         upload.fetch(into, soon(), LIMITS)
     assert (raised.value.fields["file"], raised.value.fields["field"]) == ("samples", "file name")
-    assert fetched(into) == {}
+    assert bytes_below(into) == {}
 
 
 def test_names_that_differ_in_case_only_are_refused(upload: Upload, place: Place, into: Path) -> None:
-    put(place, "team/tiny 1/Model.onnx", b"x")
+    place.put("team/tiny 1/Model.onnx", b"x")
     with pytest.raises(UploadRefused, match="in case only"):
         upload.fetch(into, soon(), LIMITS)
 
 
 CHANGES: dict[str, Callable[[Place], object]] = {
-    "overwritten": lambda place: put(place, "team/tiny 1/model.yaml", b"name: evil"),
+    "overwritten": lambda place: place.put("team/tiny 1/model.yaml", b"name: evil"),
     "longer": lambda place: place.overwrite("team/tiny 1/model.onnx", BIG + b"x"),
     "shorter": lambda place: place.overwrite("team/tiny 1/samples/a b.npz", b""),
-    "new": lambda place: put(place, "team/tiny 1/new", b"x"),
+    "new": lambda place: place.put("team/tiny 1/new", b"x"),
     "gone": lambda place: place.storage.remove("team/tiny 1/samples/empty"),
     "all gone": lambda place: place.storage.remove_folder("team/tiny 1"),
     "moved away": lambda place: place.storage.rename_folder("team/tiny 1", "away"),
@@ -170,7 +119,7 @@ def test_an_upload_that_changes_after_it_was_fetched_is_told(
 
 def test_the_same_bytes_written_again_are_a_change(upload: Upload, place: Place, into: Path) -> None:
     before = upload.fetch(into, soon(), LIMITS)
-    put(place, "team/tiny 1/model.yaml", CONTENT["model.yaml"])
+    place.put("team/tiny 1/model.yaml", CONTENT["model.yaml"])
     with pytest.raises(UploadRefused, match=r"model\.yaml: changed while"):
         upload.check_unchanged(before, LIMITS)
 
@@ -217,12 +166,12 @@ def test_a_file_is_copied_with_the_bytes_that_were_checked_or_not_at_all(
 ) -> None:
     files = {path: hashlib.sha256(data).hexdigest() for path, data in CONTENT.items()}
     upload.source.copy_all(files, into / "all")
-    assert fetched(into / "all") == CONTENT
+    assert bytes_below(into / "all") == CONTENT
     place.overwrite("team/tiny 1/model.onnx", BIG[:-1] + b"x")
     place.storage.remove("team/tiny 1/samples/a b.npz")
     for path in ("model.onnx", "samples/a b.npz", "samples", "no"):
         with pytest.raises(UploadRefused, match="changed while"):
             upload.source.copy(path, files.get(path, "0" * 64), into / path)
-    assert fetched(into).keys() == {f"all/{path}" for path in CONTENT}
+    assert bytes_below(into).keys() == {f"all/{path}" for path in CONTENT}
     sizes = {path: upload.source.size(path) for path in ("model.onnx", "samples", "samples/a b.npz", "no/no")}
     assert sizes == {"model.onnx": len(BIG), "samples": None, "samples/a b.npz": None, "no/no": None}

@@ -39,7 +39,7 @@ from tests.hdfs.secure import USER, secure_hdfs
 from tests.integration.test_backup import run
 from tests.managers import PROGRAM, environ_of, managers
 from tests.models import write_upload
-from tests.storages import files_of
+from tests.storages import acting_bytes, files_of
 
 BIG = b"0123456789abcdef" * (3 * CHUNK // 16)
 IMPATIENT_S, PATIENT_S = 0.2, 90.0
@@ -52,27 +52,15 @@ def folder(cluster: HdfsCluster) -> HdfsFolder:
     return found
 
 
-def write(storage: WebHdfs, path: str, data: bytes = BIG, act: Callable[[], object] | None = None) -> None:
+def write(storage: WebHdfs, path: str, data: bytes = BIG, act: Callable[[], object] = lambda: None) -> None:
     """`act` is called once, when the first piece was sent."""
-    storage.write(path, Acting(data, act), hashlib.sha256(data).hexdigest())
+    storage.write(path, acting_bytes(data, act), hashlib.sha256(data).hexdigest())
 
 
 def read(storage: WebHdfs, path: str) -> bytes:
     into = io.BytesIO()
     assert storage.read(path, into) == hashlib.sha256(into.getvalue()).hexdigest()
     return into.getvalue()
-
-
-class Acting(io.BytesIO):
-    def __init__(self, data: bytes, act: Callable[[], object] | None) -> None:
-        super().__init__(data)
-        self._act = act
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if self.tell() and self._act:
-            act, self._act = self._act, None
-            act()
-        return super().read(size)
 
 
 class ActingTarget(io.BytesIO):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import signal
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -25,9 +23,10 @@ from seatrial.settings import Settings, TreeLimits
 from seatrial.steps.check_format import check_format
 from seatrial.steps.deploy import deploy_to_staging
 from seatrial.steps.register import register
+from seatrial.storage.local import CHUNK
 from seatrial.storage.location import HdfsFolder, parse_location
-from seatrial.storage.port import Storage
 from seatrial.storage.webhdfs import WebHdfs
+from seatrial.storage.webhdfs_stream import Pieces
 from seatrial.uploads.roots import UploadRoot, open_root, open_roots
 from seatrial.uploads.source import Upload
 from seatrial.waiting import Deadline
@@ -38,8 +37,11 @@ from tests.integration.test_backup import run as run_documented
 from tests.managers import environ_of, managers
 from tests.models import write_upload
 from tests.rollover import run_of
+from tests.storages import acting, bytes_below, put
 
 LIMITS, PATIENT_S = TreeLimits(), 90.0
+BIG = bytes(range(256)) * (24 * CHUNK // 256)
+"""More than what is on its way at any moment between a DataNode and its reader."""
 LIBRARIES = (  # what kinit is linked with, all of one release
     "libkadm5srv-mit12",
     "libkadm5clnt-mit12",
@@ -72,11 +74,8 @@ def root(cluster: HdfsCluster) -> UploadRoot:
 
 def send(root: UploadRoot, folder: Path, path: str) -> Upload:
     """The files of a folder as an upload below the root."""
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            with file.open("rb") as source:
-                digest = hashlib.sha256(file.read_bytes()).hexdigest()
-                root.storage.write(f"{path}/{file.relative_to(folder)}", source, digest)
+    for name, data in sorted(bytes_below(folder).items()):
+        put(root.storage, f"{path}/{name}", data)
     return Upload(root, path)
 
 
@@ -91,28 +90,6 @@ def api(root: UploadRoot, tmp_path: Path, cluster: HdfsCluster) -> Iterator[Mana
     environ = environ_of(tmp_path / "home", SEATRIAL_UPLOADS=root.url)
     with managers(environ) as [api]:
         yield api
-
-
-class Acting:
-    """A storage; `act` is called once, when a file that ends with `path` is opened."""
-
-    def __init__(self, storage: Storage, path: str, act: Callable[[], object]) -> None:
-        self._storage, self._path, self._act = storage, path, act
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    def open(self, path: str) -> BinaryIO:
-        file = self._storage.open(path)
-        if path.endswith(self._path):
-            self._path = "done"
-            self._act()
-        return file
-
-
-def acting(upload: Upload, path: str, act: Callable[[], object]) -> Upload:
-    storage = cast(Storage, Acting(upload.root.storage, path, act))
-    return Upload(UploadRoot(upload.root.location, storage), upload.path)
 
 
 def test_an_upload_on_hdfs_is_checked_registered_and_served_and_the_namenode_may_restart_between(
@@ -154,7 +131,19 @@ def test_an_upload_that_changes_while_it_is_fetched_or_checked_is_refused_and_le
     assert api.models() == []
 
 
-def test_a_datanode_that_is_killed_while_an_upload_is_fetched_delays_the_check(
+class Noting(WebHdfs):
+    """Notes at which byte of which file it began to read, and began again."""
+
+    def __init__(self, folder: HdfsFolder) -> None:
+        super().__init__(folder, patience_s=PATIENT_S)
+        self.begun: list[tuple[str, int]] = []
+
+    def _pieces(self, path: str, offset: int) -> Pieces:
+        self.begun.append((path.rpartition("/")[2], offset))
+        return super()._pieces(path, offset)
+
+
+def test_a_datanode_that_is_killed_in_the_middle_of_a_file_delays_the_fetching(
     broken: HdfsCluster, upload: Upload, tmp_path: Path
 ) -> None:
     def restart() -> None:
@@ -163,10 +152,16 @@ def test_a_datanode_that_is_killed_while_an_upload_is_fetched_delays_the_check(
 
     location = parse_location(cluster_url(broken, upload), "test")
     assert isinstance(location, HdfsFolder)
-    patient = Upload(UploadRoot(location, WebHdfs(location, patience_s=PATIENT_S)), upload.path)
-    found = acting(patient, "model.onnx", restart).fetch(_new(tmp_path), Deadline.after(90), LIMITS)
-    assert sorted(found) == ["model.onnx", "model.yaml", "samples/a.npz", "samples/b.npz"]
-    assert (tmp_path / "into" / "model.onnx").read_bytes() == (tmp_path / "local" / "model.onnx").read_bytes()
+    put(upload.root.storage, f"{upload.path}/notes.bin", BIG)
+    storage = Noting(location)
+    patient = Upload(UploadRoot(location, storage), upload.path)
+    acting(patient, "notes.bin", restart).fetch(_new(tmp_path), Deadline.after(90), LIMITS)
+    begun = [offset for name, offset in storage.begun if name == "notes.bin"]
+    assert begun[0] == 0
+    assert CHUNK <= begun[-1] < len(BIG), "it was read on from where it was cut off"
+    there = {**bytes_below(tmp_path / "local"), "notes.bin": BIG}
+    del there["_SUCCESS"]
+    assert bytes_below(tmp_path / "into") == there
 
 
 def test_a_datanode_that_stays_away_is_a_matter_of_trying_again_also_for_the_trial_server(

@@ -23,7 +23,7 @@ from seatrial.waiting import Deadline, wait_until
 from tests.managers import environ_of, managers
 from tests.mlflow_runs import MLFLOW, SAVED_MODEL, run_mlflow
 from tests.ports import free_port
-from tests.storages import upload_in
+from tests.storages import bytes_below, upload_in
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -78,10 +78,6 @@ def _versions(done: subprocess.CompletedProcess[str]) -> dict[tuple[str, int], d
     return {(each["source"], each["version"]): each for each in json.loads(done.stdout)["versions"]}
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_a_database_becomes_uploads_that_pass_the_check_and_a_second_call_changes_nothing(
     database: str, run: Command, tmp_path: Path
 ) -> None:
@@ -99,10 +95,10 @@ def test_a_database_becomes_uploads_that_pass_the_check_and_a_second_call_change
     assert report.manifest.hyper_parameters == {"layers": 4}
     assert (report.manifest.description, report.manifest.objective.latency_ms) == ("second", 50.0)
     assert {"team": "audio", "note": "retrained", "mlflow.version": "2"}.items() <= report.manifest.tags.items()
-    before = _files(uploads)
+    before = bytes_below(uploads)
     again = run(database, "--latency-ms", "50", "--json")
     assert json.loads(again.stdout)["changed"] is False
-    assert _files(uploads) == before
+    assert bytes_below(uploads) == before
 
 
 def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(
@@ -122,12 +118,12 @@ def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(
 def test_a_tracking_directory_is_read_as_it_is(run: Command, tmp_path: Path) -> None:
     tracking = tmp_path / "mlruns"
     _log(str(tracking), tmp_path)
-    before = _files(tracking)
+    before = bytes_below(tracking)
     done = run(str(tracking), "--to", str(tmp_path / "to"), "--latency-ms", "50", "--name", "Tiny Net=pitch")
     assert done.returncode == 0, done.stderr
     assert "Tiny Net → pitch" in done.stdout
     assert check_upload(tmp_path / "to" / "mlflow-pitch-v0001").manifest.name == "pitch"
-    assert _files(tracking) == before
+    assert bytes_below(tracking) == before
 
 
 def test_a_saved_model_in_each_of_mlflows_layouts_becomes_an_upload_that_a_server_answers(

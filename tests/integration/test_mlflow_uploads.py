@@ -25,6 +25,7 @@ from seatrial.uploads.source import Upload
 from tests.managers import environ_of, managers
 from tests.mlflow_runs import SAVED_MODEL, run_mlflow
 from tests.rollover import run_of
+from tests.storages import bytes_below
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +51,12 @@ def upload_at(uploads: Path, path: str) -> Upload:
     return Upload.at(open_roots([uploads.as_uri()]), str(uploads / path))
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_an_onnx_folder_is_checked_registered_and_its_example_replayed_and_nothing_in_it_is_changed(
     uploads: Path, manager: ManagerAPI
 ) -> None:
     said: list[str] = []
     folder, run = uploads / "tiny-net", run_of(manager, "mlflow", said.append)
-    upload, before = upload_at(uploads, "tiny-net"), files(folder)
+    upload, before = upload_at(uploads, "tiny-net"), bytes_below(folder)
     report = check_format(run, upload)
     assert not [line for line in said if "is assumed" in line]
     assert any("signature.outputs.y: FP64[-1,4] is not what the model's file says" in line for line in said), said
@@ -74,7 +71,7 @@ def test_an_onnx_folder_is_checked_registered_and_its_example_replayed_and_nothi
     deploy_to_staging(run, version["model_id"])
     found = shadow_validate(run, version["model_id"])
     assert found["verdict"] == "PASS", found
-    assert files(folder) == before
+    assert bytes_below(folder) == before
     assert {path: manager.file(version["model_id"], path) for path in before} == before
 
 
