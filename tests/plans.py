@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import struct
 
+from seatrial.formats.tensorrt_device import Layout
+
 Version = tuple[int, int, int, int]
 
 TRAILER = b"\x99\x8b\x8d\x8b"
 # generation → the four bytes of the tag before a one-byte field
 BYTE_TAG = {"6.0": b"\x02\x00\x01\x00", "8.0": b"\x02\x00\x01\x00", "8.2": b"\x02\x80\x01\x00"}
+# kind of a device's value → the first byte of its tag, and how it is packed
+FORMS = {"i": (7, "<i"), "l": (8, "<q"), "L": (9, "<Q"), "b": (10, "<B")}
+MEMORY_BYTES = 12 * 2**30
 
 
 def archive(version: Version, payload: int = 400) -> bytes:
@@ -21,6 +26,22 @@ def archive(version: Version, payload: int = 400) -> bytes:
     }[generation]
     fields = b"".join(BYTE_TAG[generation] + bytes([part]) for part in version)
     return head + fields + bytes(payload - len(fields))
+
+
+def device_archive(layout: Layout, capability: tuple[int, int] = (8, 6), multiprocessors: int = 28) -> bytes:
+    """The beginning of an archive of TensorRT 10.3 whose one object has the values of `layout` behind four bytes of
+    version."""
+    values = [1] * len(layout.kinds)
+    values[layout.capability : layout.capability + 2] = capability
+    values[layout.multiprocessors] = multiprocessors
+    if layout.memory is not None:
+        values[layout.memory] = MEMORY_BYTES
+    data = b"ptrt" + bytes(20) + b"".join(BYTE_TAG["8.2"] + bytes([part]) for part in (10, 3, 0, 26))
+    data += b"\xd2\x80\x01\x00"
+    for kind, value in zip(layout.kinds, values, strict=True):
+        tag, form = FORMS[kind]
+        data += bytes([tag, 0x80, 1, 0]) + struct.pack(form, value)
+    return data + b"\xd2\x7f"
 
 
 def plan(version: Version, sections: int = 1, payload: int = 400) -> bytes:

@@ -53,7 +53,7 @@ def fuzz(name: str, parser: Parser, seconds: float) -> Result:
     result, began = Result(), time.monotonic()
     while result.finding is None and time.monotonic() < began + seconds:
         until = min(began + seconds, time.monotonic() + LONGEST_ROUND_S)
-        tried, finding = play(parser, until)
+        tried, finding = play(parser, lambda _, until=until: time.monotonic() > until)
         result.tried.add(tried)
         if finding and finding.ended and parser.upload and _refused(parser, finding.data):
             result.ended += 1

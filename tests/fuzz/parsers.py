@@ -22,7 +22,7 @@ from seatrial.formats.sandbox import SandboxLimits, outcome
 from seatrial.formats.saved_model_graph import check_graph
 from seatrial.formats.saved_model_proto import parse
 from seatrial.formats.tensorrt import read_header
-from seatrial.formats.tensorrt_device import read_device
+from seatrial.formats.tensorrt_device import LAYOUTS, read_device
 from seatrial.formats.variables_index import read_index
 from seatrial.storage.paths import path_flaw
 from seatrial.strict_json import read_json
@@ -36,7 +36,7 @@ from seatrial.uploads.yaml_guard import read_yaml_mapping
 from tests.fuzz.damage import Make, changed, damaged, noise, text_of
 from tests.hostile.case import Build, onnx_file, saved_model_file
 from tests.models import tiny_onnx, tiny_sample
-from tests.plans import archive, plan
+from tests.plans import archive, device_archive, plan
 from tests.saved_models import saved_model, variables_index
 
 MANIFEST = b"name: tiny\nformat: onnx\nobjective: {latency_ms: 200.0}\nsamples: [samples/a.npz]\ntags: {a: b}\n"
@@ -63,7 +63,7 @@ REPORT = (
 
 @dataclass(frozen=True)
 class Parser:
-    """`reads` may raise what is in `refuses` and nothing else. `seeds` are whole files that it reads.
+    """`reads` may raise what is in `refuses` and nothing else. `seeds` are whole files, none of which it refuses.
 
     A `message` is protobuf. `made` are other inputs. `upload` builds an upload around the bytes where C++ code reads
     them: the format check has to refuse what ends that code's process.
@@ -171,7 +171,7 @@ PARSERS = {
     "sample": Parser(lambda data: from_npz(data, limit_bytes=2**20), (to_npz(tiny_sample()),)),
     "contents": Parser(_contents, (b"\0\1\4" + bytes(4), b"\x0c\1\1\1\0\0\0a"), (BadContents,)),
     "plan-header": Parser(read_header, PLANS, ()),
-    "plan-device": Parser(read_device, PLANS[1:], ()),
+    "plan-device": Parser(read_device, tuple(map(device_archive, LAYOUTS)), ()),
     "plan": Parser(_in_a_file("model.plan", tensorrt.inspect), PLANS),
     "onnx": Parser(
         _in_a_file("model.onnx", onnx_format.inspect),
@@ -192,6 +192,9 @@ PARSERS = {
         lambda data: read_index(data, "variables.index"), (variables_index([("a", 0, 0, 16), ("b", 0, 16, 4)]),)
     ),
     "report": Parser(
-        lambda data: report_of(outcome(data, 0, "", SandboxLimits())), (PROBLEM, REPORT), (SeatrialError,)
+        lambda data: report_of(outcome(data, 0, "", SandboxLimits())),
+        (REPORT,),
+        (SeatrialError,),
+        made=(damaged(PROBLEM),),
     ),
 }

@@ -56,6 +56,10 @@ class Tried:
         self.slowest_s = max(self.slowest_s, other.slowest_s)
 
 
+Over = Callable[[Tried], bool]
+"""Whether a round that has tried so much is over."""
+
+
 class Board:
     """Memory of both processes: what was tried, when the present input began (0 between two), and that input."""
 
@@ -64,7 +68,7 @@ class Board:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, self.FORM.size + self.LARGEST)
-        self._tried, self._began, self._length = Tried(), 0.0, 0
+        self.tried, self._began, self._length = Tried(), 0.0, 0
 
     def begin(self, data: bytes) -> None:
         self._began, self._length = time.monotonic(), min(len(data), self.LARGEST)
@@ -73,7 +77,7 @@ class Board:
 
     def end(self, *, refused: bool) -> None:
         took = time.monotonic() - self._began
-        self._tried.add(Tried(1, int(refused), took, took))
+        self.tried.add(Tried(1, int(refused), took, took))
         self._began = 0.0
         self._write()
 
@@ -84,17 +88,17 @@ class Board:
         return Tried(*tried), time.monotonic() - began if began else 0.0, data
 
     def _write(self) -> None:
-        t = self._tried
+        t = self.tried
         values = (t.inputs, t.refused, t.reading_s, t.slowest_s, self._began, self._length)
         self.FORM.pack_into(self._memory, 0, *values)
 
 
-def play(parser: Parser, until: float) -> tuple[Tried, Finding | None]:
-    """A round that ends soon after `until`, on the monotonic clock."""
+def play(parser: Parser, over: Over) -> tuple[Tried, Finding | None]:
+    """A round that ends with a finding or when it is `over`, which is asked before each input."""
     board = Board()
     ours, theirs = multiprocessing.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix="seatrial-fuzz-") as home:
-        args = (parser, until, Path(home), board, theirs)
+        args = (parser, over, Path(home), board, theirs)
         child = multiprocessing.get_context("fork").Process(target=_round, args=args)
         child.start()
         theirs.close()
@@ -120,7 +124,7 @@ def _ending(status: int | None) -> str:
     return "" if status == 0 else f"the process ended with status {status}"
 
 
-def _round(parser: Parser, until: float, home: Path, board: Board, answer: Connection) -> None:
+def _round(parser: Parser, over: Over, home: Path, board: Board, answer: Connection) -> None:
     faulthandler.disable()  # its process may end: that is told by who waits for it
     tempfile.tempdir = str(home)
     if parser.upload:  # C++ code writes a line for each thing that it dislikes
@@ -149,13 +153,13 @@ def _round(parser: Parser, until: float, home: Path, board: Board, answer: Conne
     def some(number: int) -> None:
         draw = Random(number)
         for _ in range(INPUTS_A_SEED):
-            if found or time.monotonic() > until:
+            if found or over(board.tried):
                 return
             data = draw.choice(makes)(draw)
             if said := tried(data):
                 found.append(Finding(said, _smaller(data, lambda other: bool(tried(other)))))
 
-    while not found and time.monotonic() < until:
+    while not found and not over(board.tried):
         some()
     answer.send(found[0] if found else None)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from pathlib import Path
 
 import pytest
@@ -11,46 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.formats.tensorrt_device import LAYOUTS, BuildDevice, Layout, read_device
+from tests.plans import MEMORY_BYTES, device_archive
 
 REAL_HEADERS = Path(__file__).parents[4] / "shared" / "tensorrt" / "headers"
-FORMS = {"i": (7, "<i"), "l": (8, "<q"), "L": (9, "<Q"), "b": (10, "<B")}
-MEMORY = 12 * 2**30
-
-
-def _archive(layout: Layout, capability: tuple[int, int] = (8, 6), multiprocessors: int = 28) -> bytes:
-    """An archive whose one object has the values of `layout` behind four bytes of version."""
-    values = [1] * len(layout.kinds)
-    values[layout.capability : layout.capability + 2] = capability
-    values[layout.multiprocessors] = multiprocessors
-    if layout.memory is not None:
-        values[layout.memory] = MEMORY
-    data = (
-        b"ptrt"
-        + bytes(20)
-        + b"".join(b"\x02\x80\x01\x00" + bytes([part]) for part in (10, 3, 0, 26))
-        + b"\xd2\x80\x01\x00"
-    )
-    for kind, value in zip(layout.kinds, values, strict=True):
-        tag, form = FORMS[kind]
-        data += bytes([tag, 0x80, 1, 0]) + struct.pack(form, value)
-    return data + b"\xd2\x7f"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: str(layout.kinds))
 def test_each_layout_tells_capability_multiprocessors_and_memory(layout: Layout) -> None:
-    memory = None if layout.memory is None else MEMORY // 2**20
-    assert read_device(_archive(layout)) == BuildDevice("8.6", 28, memory)
+    memory = None if layout.memory is None else MEMORY_BYTES // 2**20
+    assert read_device(device_archive(layout)) == BuildDevice("8.6", 28, memory)
 
 
 @pytest.mark.parametrize(
     ("capability", "multiprocessors"), [((0, 0), 28), ((21, 0), 28), ((8, 11), 28), ((8, 6), 0), ((8, 6), 5000)]
 )
 def test_values_that_no_gpu_has_stay_unknown(capability: tuple[int, int], multiprocessors: int) -> None:
-    assert read_device(_archive(LAYOUTS[0], capability, multiprocessors)) is None
+    assert read_device(device_archive(LAYOUTS[0], capability, multiprocessors)) is None
 
 
 def test_a_cut_or_unknown_archive_stays_unknown() -> None:
-    whole = _archive(LAYOUTS[-1])
+    whole = device_archive(LAYOUTS[-1])
     assert read_device(b"ptrt" + bytes(400)) is None
     assert all(read_device(whole[:length]) is None for length in range(len(whole) - 7))
 
