@@ -1,8 +1,12 @@
-"""Headers of TensorRT plans of every generation, put together byte by byte: no plan can be built without a GPU."""
+"""Headers of TensorRT plans of every generation, put together byte by byte: no plan can be built without a GPU. And
+where those of real plans are."""
 
 from __future__ import annotations
 
 import struct
+from pathlib import Path
+
+import pytest
 
 from seatrial.formats.tensorrt_device import Layout
 
@@ -14,6 +18,13 @@ BYTE_TAG = {"6.0": b"\x02\x00\x01\x00", "8.0": b"\x02\x00\x01\x00", "8.2": b"\x0
 # kind of a device's value → the first byte of its tag, and how it is packed
 FORMS = {"i": (7, "<i"), "l": (8, "<q"), "L": (9, "<Q"), "b": (10, "<B")}
 MEMORY_BYTES = 12 * 2**30
+
+
+REAL = Path(__file__).parents[2] / "shared" / "tensorrt"
+"""Beside the project: the first kilobytes of real plans in `headers/`, and a reader of them by another hand."""
+REAL_HEADERS = sorted((REAL / "headers").glob("trt-*.bin"))
+NO_PLANS = sorted((REAL / "headers").glob("not-a-plan*"))
+real_plans = pytest.mark.skipif(not REAL_HEADERS, reason="no folder with headers of real plans beside the project")
 
 
 def archive(version: Version, payload: int = 400) -> bytes:

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from seatrial.errors import UploadRefused
 from seatrial.formats.tensorrt import HEADER_BYTES, inspect, read_header
-from tests.plans import Version, archive, plan
+from tests.plans import NO_PLANS, REAL_HEADERS, Version, archive, plan, real_plans
 
 ARCHIVES: list[Version] = [(6, 0, 1, 10), (7, 1, 3, 0), (8, 0, 1, 6), (8, 2, 1, 8), (8, 5, 3, 1)]
 PLANS: list[Version] = [(8, 6, 1, 6), (10, 0, 1, 6), (10, 15, 1, 29), (11, 1, 0, 106)]
 WHOLE = [*(archive(version) for version in ARCHIVES), *(plan(version) for version in PLANS), plan((10, 6, 0, 26), 2)]
-REAL_HEADERS = Path(__file__).parents[4] / "shared" / "tensorrt" / "headers"
 ALL_VERSIONS = [*ARCHIVES, *PLANS, (10, 6, 0, 26)]
 
 
@@ -116,10 +115,10 @@ def test_one_changed_byte_never_makes_the_reader_raise(data: bytes, at: int, val
     assert header is None or header.declared_bytes >= 0
 
 
-@pytest.mark.skipif(not REAL_HEADERS.is_dir(), reason="no folder with headers of real plans beside the project")
+@real_plans
 def test_headers_of_real_plans_tell_the_version_in_their_names() -> None:
     read = 0
-    for file in sorted(REAL_HEADERS.glob("*.bin")):
+    for file in [*REAL_HEADERS, *NO_PLANS]:
         header = read_header(file.read_bytes()[:HEADER_BYTES])
         if file.name.startswith(("not-a-plan", "trt-5.")):
             assert header is None, file.name

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.formats.tensorrt_device import LAYOUTS, BuildDevice, Layout, read_device
-from tests.plans import MEMORY_BYTES, device_archive
-
-REAL_HEADERS = Path(__file__).parents[4] / "shared" / "tensorrt" / "headers"
+from tests.plans import MEMORY_BYTES, REAL_HEADERS, device_archive, real_plans
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: str(layout.kinds))
@@ -39,10 +36,10 @@ def test_no_bytes_make_it_raise(data: bytes) -> None:
     read_device(b"ptrt" + data)
 
 
-@pytest.mark.skipif(not REAL_HEADERS.is_dir(), reason="no folder with headers of real plans beside the project")
+@real_plans
 def test_real_plans_tell_the_capability_in_their_names() -> None:
     read = 0
-    for file in sorted(REAL_HEADERS.glob("trt-*.bin")):
+    for file in REAL_HEADERS:
         data = file.read_bytes()
         major, minor = re.search(r"-sm(\d+)(\d)-", file.name).groups()  # type: ignore[union-attr]
         if not file.name.startswith("trt-5."):

@@ -17,17 +17,16 @@ from seatrial.formats.tensorrt import TRAILER, inspect, read_header
 from seatrial.formats.tensorrt_fit import fits, in_words
 from seatrial.hardware import HardwareOption
 from seatrial.uploads.manifest import Engine
+from tests.plans import NO_PLANS, REAL, REAL_HEADERS, real_plans
 
-BESIDE = Path(__file__).parents[4] / "shared" / "tensorrt"
-HEADERS = sorted((BESIDE / "headers").glob("trt-*.bin"))
-PLANS = [file for file in HEADERS if not file.name.startswith("trt-5.")]
+PLANS = [file for file in REAL_HEADERS if not file.name.startswith("trt-5.")]
 
-pytestmark = pytest.mark.skipif(not HEADERS, reason="no folder with headers of real plans beside the project")
+pytestmark = real_plans
 
 
 @pytest.fixture(scope="module")
 def reference() -> Callable[..., Any]:
-    spec = importlib.util.spec_from_file_location("plan_header", BESIDE / "plan_header.py")
+    spec = importlib.util.spec_from_file_location("plan_header", REAL / "plan_header.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -92,14 +91,14 @@ def test_a_real_plan_loads_where_its_own_gpu_and_version_are_and_nowhere_else(fi
 
 
 def test_a_real_timing_cache_is_named_as_one(tmp_path: Path) -> None:
-    (file,) = (BESIDE / "headers").glob("not-a-plan*")
+    (file,) = NO_PLANS
     (tmp_path / "model.plan").write_bytes(file.read_bytes())
     with pytest.raises(UploadRefused, match="timing cache"):
         inspect(tmp_path, "model.plan")
 
 
 def test_a_plan_of_tensorrt_5_is_refused_by_the_oldest_release_that_is_read(tmp_path: Path) -> None:
-    (file,) = (BESIDE / "headers").glob("trt-5.*")
+    (file,) = (REAL / "headers").glob("trt-5.*")
     (tmp_path / "model.plan").write_bytes(file.read_bytes())
     with pytest.raises(UploadRefused, match=r"6\.0 or later"):
         inspect(tmp_path, "model.plan")
