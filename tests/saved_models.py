@@ -6,6 +6,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from seatrial.client.fields import varint
+
 TABLE_MAGIC = 0xDB4775248B80FB57
 FLOAT = 1
 
@@ -13,19 +15,10 @@ Shard = tuple[str, int, int, int]
 """One tensor of an index: its name, shard, offset and bytes."""
 
 
-def varint(number: int) -> bytes:
-    number %= 2**64
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
 def field(number: int, value: int | str | bytes) -> bytes:
     """One field of a protobuf message: a varint, or a text or message with its length."""
     if isinstance(value, int):
-        return varint(number << 3) + varint(value)
+        return varint(number << 3) + varint(value % 2**64)
     data = value.encode() if isinstance(value, str) else value
     return varint(number << 3 | 2) + varint(len(data)) + data
 

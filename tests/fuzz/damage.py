@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.saved_models import varint
+from seatrial.client.fields import BYTES, VARINT, varint, varint_at
+from seatrial.client.fields import fields as wire_fields
+from seatrial.client.wire import BadContents
 
 Make = Callable[[Random], bytes]
 """What makes an input; the same one of the same draws."""
@@ -18,9 +20,6 @@ Make = Callable[[Random], bytes]
 NUMBERS = (0, 1, 2, 127, 2**16, 2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
 PIECES = tuple(number.to_bytes(size, "little") for number in (0, 1, 2**31 - 1, 2**32 - 1) for size in (4, 8))
 LARGEST = 2**18
-VARINT, MESSAGE = 0, 2
-FIXED = {1: 8, 5: 4}
-"""Wire types of protobuf: a number, a length with that many bytes, and others of a fixed size."""
 
 
 def noise(draw: Random) -> bytes:
@@ -75,7 +74,7 @@ def read(data: bytes) -> tuple[Field, ...] | None:
     """The fields of a message, or None where the bytes are none."""
     try:
         return tuple(_fields(data))
-    except (ValueError, IndexError):
+    except BadContents:
         return None
 
 
@@ -91,9 +90,9 @@ CHANGES: tuple[Change, ...] = (
     lambda field, number, data: (field,) * (1 + number % 300),
     lambda field, number, data: (replace(field, number=1 + number % 30),),
     lambda field, number, data: (Field(field.number, VARINT, number),),
-    lambda field, number, data: (Field(field.number, MESSAGE, data),),
-    lambda field, number, data: (Field(field.number, MESSAGE, (Field(1 + number % 30, MESSAGE, data), field)),),
-    lambda field, number, data: (Field(field.number, MESSAGE, (field,)),),
+    lambda field, number, data: (Field(field.number, BYTES, data),),
+    lambda field, number, data: (Field(field.number, BYTES, (Field(1 + number % 30, BYTES, data), field)),),
+    lambda field, number, data: (Field(field.number, BYTES, (field,)),),
 )
 
 
@@ -116,31 +115,13 @@ def _count(fields: tuple[Field, ...]) -> int:
 
 
 def _fields(data: bytes) -> Iterator[Field]:
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        number, kind = key >> 3, key & 7
-        if not 1 <= number < 1000:
-            raise ValueError
+    for number, kind, at, end in wire_fields(data, 0, len(data)):
+        if number >= 1000:
+            raise BadContents("a field of no message that anyone made")
         if kind == VARINT:
-            value, at = _varint(data, at)
-            yield Field(number, kind, value)
-            continue
-        length, at = _varint(data, at) if kind == MESSAGE else (FIXED.get(kind, len(data) + 1), at)
-        if at + length > len(data):
-            raise ValueError
-        content, at = data[at : at + length], at + length
-        yield Field(number, kind, (kind == MESSAGE and read(content)) or content)
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    number = 0
-    for shift in range(0, 70, 7):
-        number |= (data[at] & 0x7F) << shift
-        at += 1
-        if not data[at - 1] & 0x80:
-            return number, at
-    raise ValueError
+            yield Field(number, kind, varint_at(data, at, end)[0])
+        else:
+            yield Field(number, kind, (kind == BYTES and read(data[at:end])) or data[at:end])
 
 
 def _written(field: Field) -> bytes:
@@ -148,4 +129,4 @@ def _written(field: Field) -> bytes:
     if isinstance(field.value, int):
         return head + varint(field.value)
     content = write(field.value) if isinstance(field.value, tuple) else field.value
-    return head + (varint(len(content)) if field.kind == MESSAGE else b"") + content
+    return head + (varint(len(content)) if field.kind == BYTES else b"") + content

@@ -10,9 +10,10 @@ from typing import Any
 
 from onnx import TensorProto, helper
 
+from seatrial.client.fields import fields, varint
 from tests.hostile.case import Build, Case, flipped, onnx_file
 from tests.models import write_upload
-from tests.saved_models import field, varint
+from tests.saved_models import field
 
 NAME = "model.onnx"
 FLOAT = TensorProto.FLOAT
@@ -56,18 +57,10 @@ def _made(make: Callable[[], Any], *says: str, may_pass: bool = False) -> Case:
 def _sections() -> dict[int, int]:
     """Where each field of the sound file's outermost message starts, by field number (the first of each)."""
     starts: dict[int, int] = {}
-    at = 0
-    while at < len(SOUND):
-        number, kind = SOUND[at] >> 3, SOUND[at] & 7
-        starts.setdefault(number, at)
-        at += 1
-        length, shift = 0, 0
-        while True:
-            length |= (SOUND[at] & 0x7F) << shift
-            at, shift, more = at + 1, shift + 7, SOUND[at] & 0x80
-            if not more:
-                break
-        at += length if kind == 2 else 0
+    begin = 0
+    for number, _, _, end in fields(SOUND, 0, len(SOUND)):
+        starts.setdefault(number, begin)
+        begin = end
     return starts
 
 

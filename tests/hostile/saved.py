@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from seatrial.client.fields import varint
 from tests.hostile.case import Build, Case, flipped, saved_model_file, sound_saved_model
 from tests.saved_models import (
     TINY_SIGNATURE,
@@ -19,7 +20,6 @@ from tests.saved_models import (
     signature,
     tensor_info,
     variables_index,
-    varint,
     write_variables,
 )
 
