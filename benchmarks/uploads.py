@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import statistics
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from quickstart.processes import Children
 from quickstart.services import start_airflow
 from seatrial.waiting import Deadline, wait_until
 from tests.airflow.trivial import make_dags
+from tests.ended import clear_up_when_ended
 
 POLL_S = 2.0  # the trigger's own
 MEDIAN_S = 5.0
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--uploads", type=int, default=1000)
     parser.add_argument("--singles", type=int, default=30)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped then too
+    clear_up_when_ended()
     children = Children()
     with tempfile.TemporaryDirectory(prefix="seatrial-uploads-") as folder:
         try:

@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -19,7 +18,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random, SystemRandom
-from types import FrameType
 from typing import Any
 
 from seatrial.serving.processes import members
@@ -27,8 +25,7 @@ from seatrial.waiting import Deadline, wait_until
 from tests.chaos.caller import Calls, calling
 from tests.chaos.machine import Machine
 from tests.chaos.story import SCALES, Story, killed_during, timed
-
-ENDED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+from tests.ended import clear_up_when_ended
 
 
 def main() -> None:
@@ -36,8 +33,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
     arguments = parser.parse_args()
-    for number in ENDED_BY:
-        signal.signal(number, _end)
+    clear_up_when_ended()
     home = Path(tempfile.mkdtemp(prefix="seatrial-chaos-"))
     try:
         summary = chaos(home, arguments.kills, arguments.seed)
@@ -50,13 +46,6 @@ def main() -> None:
         say(f"kept for a look: {home}")
     print(json.dumps(summary))
     sys.exit(not summary["ok"])
-
-
-def _end(number: int, _: FrameType | None) -> None:
-    """Leave, and clear up on the way out what was started: no second signal disturbs that."""
-    for each in ENDED_BY:
-        signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(128 + number)
 
 
 def say(line: str) -> None:
