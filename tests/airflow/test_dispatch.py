@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.dispatch import LATE, PAGE, Confirmed, pages, payloads
+from tests.airflow.stores import Store
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -49,11 +50,6 @@ def test_a_thousand_events_are_read_page_by_page_and_more_than_a_page_of_one_mom
     events = Events([EPOCH] * (2 * PAGE + 1) + [EPOCH + timedelta(seconds=one) for one in range(1000)])
     assert len({one.id for page in pages(events, None) for one in page}) == 2 * PAGE + 1001
     assert events.asked < 12
-
-
-class Store(dict[str, Any]):
-    def set(self, key: str, value: Any) -> None:
-        self[key] = value
 
 
 def told(upload: str, identity: str) -> dict[str, Any]:

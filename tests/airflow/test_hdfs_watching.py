@@ -14,7 +14,8 @@ from operators.root_watcher import RootWatcher
 from seatrial.storage.location import HdfsFolder, parse_location
 from seatrial.storage.webhdfs import WebHdfs
 from seatrial.uploads.roots import UploadRoot, open_roots
-from tests.airflow.watchers import Log, Store, told
+from tests.airflow.stores import AsyncStore
+from tests.airflow.watchers import Log, told
 from tests.hdfs.cluster import HdfsCluster
 from tests.models import write_upload
 from tests.storages import hdfs_place, put
@@ -38,7 +39,7 @@ class Root:
         self._mine.rename_folder(f".incoming-{name}", name)
 
     def watcher(self, log: Log) -> RootWatcher:
-        return RootWatcher(self.watched.url, lambda: self.watched, Store(), log, poll_s=0.05, settle_s=2, most_files=10)
+        return RootWatcher(self.watched.url, lambda: self.watched, AsyncStore(), log, poll_s=0.05, settle_s=2, most_files=10)
 
 
 def test_uploads_made_while_the_namenode_restarts_are_told_once_each(broken: HdfsCluster) -> None:
@@ -78,7 +79,7 @@ def test_a_namenode_that_hangs_delays_no_other_root(broken: HdfsCluster, tmp_pat
     upload = write_upload(tmp_path / "a", model=False)
     watchers: list[Any] = [
         root.watcher(Log()),
-        RootWatcher(local.url, lambda: local, Store(), Log(), poll_s=0.05, settle_s=2, most_files=10),
+        RootWatcher(local.url, lambda: local, AsyncStore(), Log(), poll_s=0.05, settle_s=2, most_files=10),
     ]
     broken.signal("NameNode", signal.SIGSTOP)
     assert told(watchers, 1) == [str(upload)]

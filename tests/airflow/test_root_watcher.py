@@ -23,7 +23,8 @@ from seatrial.uploads import pending
 from seatrial.uploads.done import CompleteUpload, field_of, record_of, shard_of
 from seatrial.uploads.roots import UploadRoot, open_roots
 from seatrial.uploads.settling import Observation
-from tests.airflow.watchers import Log, Store, told
+from tests.airflow.stores import AsyncStore
+from tests.airflow.watchers import Log, told
 from tests.models import write_upload
 
 
@@ -43,9 +44,9 @@ def root_of(folder: Path, act: Callable[[], None] = lambda: None) -> UploadRoot:
     return UploadRoot(folder, Doing(folder, act))
 
 
-def watcher(root: UploadRoot, store: Store | None = None, log: Log | None = None) -> RootWatcher:
+def watcher(root: UploadRoot, store: AsyncStore | None = None, log: Log | None = None) -> RootWatcher:
     log = Log() if log is None else log
-    store = Store() if store is None else store
+    store = AsyncStore() if store is None else store
     return RootWatcher(root.url, lambda: root, store, log, poll_s=0.001, settle_s=5, most_files=10)
 
 
@@ -109,7 +110,7 @@ def test_a_root_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
         return open_roots((tmp_path.as_uri(),))[0]
 
     log = Log()
-    one = RootWatcher(tmp_path.as_uri(), open_root, Store(), log, poll_s=0.001, settle_s=5, most_files=10)
+    one = RootWatcher(tmp_path.as_uri(), open_root, AsyncStore(), log, poll_s=0.001, settle_s=5, most_files=10)
     assert told([one], 1) == [str(upload)]
     assert [line for line in log if "no connection" in line] == [f"upload root {tmp_path.as_uri()}: no connection"]
 
@@ -129,7 +130,7 @@ def test_a_root_in_trouble_is_opened_again_and_what_was_seen_of_it_stays_known(t
 
         return root_of(tmp_path, act)
 
-    one = RootWatcher(tmp_path.as_uri(), open_root, Store(), log, poll_s=0.001, settle_s=5, most_files=10)
+    one = RootWatcher(tmp_path.as_uri(), open_root, AsyncStore(), log, poll_s=0.001, settle_s=5, most_files=10)
 
     async def until_opened_thrice() -> list[str]:
         names = []
@@ -161,13 +162,13 @@ def test_a_root_of_the_settings_is_watched_with_the_files_that_they_allow_an_upl
     assert first["id"] == Observation(str(upload), seen).identity, "one more than that tells that they are too many"
 
 
-def records(store: Store, *uploads: CompleteUpload, root: Path) -> None:
+def records(store: AsyncStore, *uploads: CompleteUpload, root: Path) -> None:
     for upload in uploads:
         store.setdefault(shard_of(root.as_uri(), upload.name), {})[field_of(upload.name)] = record_of(upload)
 
 
 def test_a_restarted_watcher_tells_only_what_has_no_record(tmp_path: Path) -> None:
-    store = Store()
+    store = AsyncStore()
     old = write_upload(tmp_path / "old", model=False)
     first: dict[str, Any] = asyncio.run(anext(watcher(root_of(tmp_path), store).run()))  # type: ignore[arg-type]
     records(store, CompleteUpload(first["upload"], first["id"], first["told_ns"]), root=tmp_path)
@@ -186,7 +187,7 @@ def test_records_of_what_is_gone_are_dropped_unless_all_seems_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(root_watcher, "PRUNE_S", 0.0)
-    full, empty, store = tmp_path / "full", tmp_path / "empty", Store()
+    full, empty, store = tmp_path / "full", tmp_path / "empty", AsyncStore()
     empty.mkdir()
     here = write_upload(full / "here", model=False)
     for root in (full, empty):

@@ -1,19 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from operators import turn
 from operators.turn import HELD_S, Turn
-
-
-class Store(dict[str, Any]):
-    def set(self, key: str, value: Any) -> None:
-        self[key] = value
-
-    def delete(self, key: str) -> None:
-        del self[key]
+from tests.airflow.stores import Store
 
 
 class Clock:

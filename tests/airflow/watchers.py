@@ -9,16 +9,6 @@ from operators.root_watcher import RootWatcher
 from operators.triggers import UploadTrigger
 
 
-class Store(dict[str, Any]):
-    """The state store of the watched asset."""
-
-    async def aget(self, key: str, default: Any) -> Any:
-        return self.get(key, default)
-
-    async def aset(self, key: str, value: Any) -> None:
-        self[key] = value
-
-
 class Log(list[str]):
     """The lines of the trigger's log."""
 

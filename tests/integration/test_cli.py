@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,11 +13,10 @@ pytest.importorskip("ml_metadata", reason="the manager runs in its own environme
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.manager.routes.discovery import DiscoveryDocument
 from seatrial.waiting import Deadline, wait_until
+from tests.commands import PROGRAM, Seatrial, document, seatrial_in
 from tests.managers import environ_of, managers
 from tests.models import write_upload
 from tests.served import serve
-
-Seatrial = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +31,7 @@ def environ(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def seatrial(environ: dict[str, str], home: Path) -> Seatrial:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "seatrial.cli", *arguments]
-        return subprocess.run(command, env=environ, cwd=home, capture_output=True, text=True, check=False)
-
-    return run
+    return seatrial_in(home, environ)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +45,6 @@ def manager(environ: dict[str, str]) -> Iterator[ManagerAPI]:
 def served(manager: ManagerAPI, home: Path) -> int:
     """Version 1 of `tiny` (y = 2x) in Production; its model id."""
     return serve(manager, write_upload(home / "uploads" / "first", description="twice the input", user="ann"))
-
-
-def document(done: subprocess.CompletedProcess[str]) -> Any:
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_status_shows_the_manager_the_model_and_its_ready_server(seatrial: Seatrial, served: int) -> None:
@@ -108,7 +95,7 @@ def test_a_followed_log_shows_new_lines_harmlessly_and_ends_with_its_replica(
         served=manager.version(served)["served"], option=option, model_id=served, purpose="to be followed", lease_s=60
     )["id"]
     wait_until(lambda: manager.trial(trial)["state"] == "ready", Deadline.after(60), "the trial server is ready")
-    command = [sys.executable, "-m", "seatrial.cli", "logs", trial, "--lines", "1", "--follow"]
+    command = [*PROGRAM, "logs", trial, "--lines", "1", "--follow"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower:
         assert follower.stdout is not None
         assert follower.stdout.readline() != ""
@@ -164,7 +151,7 @@ def test_errors_are_one_line_with_a_status_that_says_what_to_do(
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(environ: dict[str, str], served: int) -> None:
-    shell = f"{sys.executable} -m seatrial.cli ledger tiny | true; echo ${{PIPESTATUS[0]}}"
+    shell = f"{' '.join(PROGRAM)} ledger tiny | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", shell], env={**environ, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
     )
@@ -173,7 +160,6 @@ def test_a_reader_that_has_seen_enough_is_no_error(environ: dict[str, str], serv
 
 def test_without_a_manager_it_says_so_and_that_trying_again_may_help(environ: dict[str, str], tmp_path: Path) -> None:
     nowhere = {**environ, "SEATRIAL_HOME": str(tmp_path), "SEATRIAL_MANAGER_URL": "http://127.0.0.1:9"}
-    command = [sys.executable, "-m", "seatrial.cli", "models"]
-    done = subprocess.run(command, env=nowhere, capture_output=True, text=True, check=False)
+    done = seatrial_in(tmp_path, nowhere)("models")
     assert done.returncode == 1
     assert done.stderr.startswith("seatrial: the Inference Manager at http://127.0.0.1:9 does not answer")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ pytest.importorskip("ml_metadata", reason="the manager runs in its own environme
 
 from PIL import Image
 
+from tests.commands import Done, Seatrial, document, seatrial_in
 from tests.managers import environ_of, managers
 from tests.models import twice_onnx, write_text_upload, write_upload
 from tests.served import serve
 
-Seatrial = Callable[..., "subprocess.CompletedProcess[str]"]
 PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 
 
@@ -45,19 +44,11 @@ def seatrial(home: Path) -> Iterator[Seatrial]:
             twice_onnx(upload / "model.onnx", dtype, [None, None, 3] if name == "image" else [None, 4])
             serve(api, upload)
         serve(api, write_text_upload(uploads / "text"))
-        yield lambda *arguments, said="": _run(home, arguments, said)
+        yield partial(seatrial_in(home, environ_of(home)), "infer")
 
 
-def _run(home: Path, arguments: tuple[str, ...], said: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "seatrial.cli", "infer", *arguments]
-    return subprocess.run(
-        command, env=environ_of(home), cwd=home, input=said, capture_output=True, text=True, check=False
-    )
-
-
-def values(done: subprocess.CompletedProcess[str], layer: str = "y") -> Any:
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["outputs"][layer]["data"]
+def values(done: Done, layer: str = "y") -> Any:
+    return document(done)["outputs"][layer]["data"]
 
 
 X = np.array([[1, 2, 3, 4]], np.float32)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.commands import Seatrial, document, seatrial_in
 from tests.models import write_upload
-
-Seatrial = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
@@ -26,16 +22,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def seatrial(environ: dict[str, str], tmp_path: Path) -> Seatrial:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "seatrial.cli", *arguments]
-        return subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    return run
-
-
-def document(done: subprocess.CompletedProcess[str]) -> Any:
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return seatrial_in(tmp_path, environ)
 
 
 def test_it_goes_to_the_first_root_under_a_name_of_model_and_files(seatrial: Seatrial, tmp_path: Path) -> None:

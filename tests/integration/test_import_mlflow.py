@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,19 @@ from seatrial.formats.check import check_upload
 from seatrial.steps.check_format import check_format
 from seatrial.steps.run import Run
 from seatrial.waiting import Deadline, wait_until
+from tests.commands import Done, Seatrial, document, seatrial_in
 from tests.managers import environ_of, managers
 from tests.mlflow_runs import MLFLOW, SAVED_MODEL, run_mlflow
 from tests.ports import free_port
 from tests.storages import bytes_below, upload_in
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
 
 @pytest.fixture
-def run(tmp_path: Path) -> Command:
+def run(tmp_path: Path) -> Seatrial:
     environ = {**os.environ, "SEATRIAL_HOME": str(tmp_path / "home")}
 
-    def command(*arguments: str, python: Path = MLFLOW) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "seatrial.cli", "import-mlflow", *arguments, "--python", str(python)]
-        return subprocess.run(line, env=environ, capture_output=True, text=True, timeout=300, check=False)
-
-    return command
+    seatrial = seatrial_in(tmp_path, environ)
+    return lambda *arguments, python=MLFLOW: seatrial("import-mlflow", *arguments, "--python", str(python))
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +69,12 @@ def server(database: str, tmp_path: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def _versions(done: subprocess.CompletedProcess[str]) -> dict[tuple[str, int], dict[str, Any]]:
-    assert done.returncode == 0, done.stderr
-    return {(each["source"], each["version"]): each for each in json.loads(done.stdout)["versions"]}
+def _versions(done: Done) -> dict[tuple[str, int], dict[str, Any]]:
+    return {(each["source"], each["version"]): each for each in document(done)["versions"]}
 
 
 def test_a_database_becomes_uploads_that_pass_the_check_and_a_second_call_changes_nothing(
-    database: str, run: Command, tmp_path: Path
+    database: str, run: Seatrial, tmp_path: Path
 ) -> None:
     uploads = tmp_path / "home" / "uploads"
     found = _versions(run(database, "--latency-ms", "50", "--json"))
@@ -102,7 +97,7 @@ def test_a_database_becomes_uploads_that_pass_the_check_and_a_second_call_change
 
 
 def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(
-    server: str, run: Command, tmp_path: Path
+    server: str, run: Seatrial, tmp_path: Path
 ) -> None:
     planned = _versions(run(server, "--dry-run", "--json"))
     assert not (tmp_path / "home").exists()
@@ -115,7 +110,7 @@ def test_a_running_server_gives_the_same_and_a_dry_run_writes_nothing(
     assert "objective" not in text.partition("name:")[2]
 
 
-def test_a_tracking_directory_is_read_as_it_is(run: Command, tmp_path: Path) -> None:
+def test_a_tracking_directory_is_read_as_it_is(run: Seatrial, tmp_path: Path) -> None:
     tracking = tmp_path / "mlruns"
     _log(str(tracking), tmp_path)
     before = bytes_below(tracking)
@@ -127,7 +122,7 @@ def test_a_tracking_directory_is_read_as_it_is(run: Command, tmp_path: Path) -> 
 
 
 def test_a_saved_model_in_each_of_mlflows_layouts_becomes_an_upload_that_a_server_answers(
-    run: Command, tmp_path: Path
+    run: Seatrial, tmp_path: Path
 ) -> None:
     source = _log(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, "mlflow_savedmodels.py", SAVED_MODEL)
     home = tmp_path / "home"
@@ -143,7 +138,7 @@ def test_a_saved_model_in_each_of_mlflows_layouts_becomes_an_upload_that_a_serve
     assert list(checked["sample_names"]) == ["samples/example.npz"]
 
 
-def test_what_cannot_be_read_is_one_line_that_says_what_to_do(run: Command, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_one_line_that_says_what_to_do(run: Seatrial, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for source, says in (
         (str(tmp_path / "empty"), "no folder models/"),
@@ -160,6 +155,6 @@ def test_what_cannot_be_read_is_one_line_that_says_what_to_do(run: Command, tmp_
     assert not (tmp_path / "none.db").exists()
 
 
-def test_a_server_that_is_away_is_told_as_such(run: Command) -> None:
+def test_a_server_that_is_away_is_told_as_such(run: Seatrial) -> None:
     done = run(f"http://127.0.0.1:{free_port()}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
