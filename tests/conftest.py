@@ -41,9 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: first.index(item.path.name) if item.path.name in first else len(first))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[HdfsCluster]:
-    """An HDFS of a test file's own, that its tests may break."""
+    """One HDFS for all tests of this process; each takes a folder of it, and none stops it but by `broken`."""
     from tests.hdfs.cluster import hdfs_cluster
 
     with hdfs_cluster() as cluster:
@@ -52,6 +52,6 @@ def cluster() -> Iterator[HdfsCluster]:
 
 @pytest.fixture
 def broken(cluster: HdfsCluster) -> Iterator[HdfsCluster]:
-    """The same, mended when the test has ended."""
+    """The same, for a test to stop or to hang; mended when that has ended."""
     yield cluster
     cluster.mend()

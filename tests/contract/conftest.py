@@ -21,7 +21,6 @@ from seatrial.manager.app import build_app
 from seatrial.manager.composition import InferenceManager
 from seatrial.manager.tokens import TokenFile, Tokens
 from seatrial.settings import Settings
-from tests.hdfs.cluster import HdfsCluster, hdfs_cluster
 from tests.models import write_upload
 from tests.storages import Place, folder_place, hdfs_place
 
@@ -97,16 +96,9 @@ def everything(called: Called) -> Any:
     ]
 
 
-@pytest.fixture(scope="package")
-def hdfs() -> Iterator[HdfsCluster]:
-    """One HDFS for all tests of the contract; each takes a folder of it. Nobody may stop this one."""
-    with hdfs_cluster() as cluster:
-        yield cluster
-
-
 @pytest.fixture(params=["folder", "hdfs"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """An empty storage of each kind."""
     if request.param == "folder":
         return folder_place(tmp_path / "storage")
-    return hdfs_place(request.getfixturevalue("hdfs"), f"tests/{uuid.uuid4().hex}")
+    return hdfs_place(request.getfixturevalue("cluster"), f"tests/{uuid.uuid4().hex}")
