@@ -39,7 +39,9 @@ class Root:
         self._mine.rename_folder(f".incoming-{name}", name)
 
     def watcher(self, log: Log) -> RootWatcher:
-        return RootWatcher(self.watched.url, lambda: self.watched, AsyncStore(), log, poll_s=0.05, settle_s=2, most_files=10)
+        return RootWatcher(
+            self.watched.url, lambda: self.watched, AsyncStore(), log, poll_s=0.05, settle_s=2, most_files=10
+        )
 
 
 def test_uploads_made_while_the_namenode_restarts_are_told_once_each(broken: HdfsCluster) -> None:
