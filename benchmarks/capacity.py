@@ -22,7 +22,8 @@ from benchmarks.runtime_server import Server, serving
 from quickstart.example_models import write_upload
 from seatrial.client.transport import encode
 from seatrial.formats.check import check_upload
-from seatrial.profiling.capacity import Bench, measure_capacity
+from seatrial.profiling.bench import Bench
+from seatrial.profiling.capacity import measure_capacity
 from seatrial.profiling.cell import Objective
 from seatrial.profiling.load import open_loop
 from seatrial.profiling.options import machine_options

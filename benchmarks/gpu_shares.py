@@ -30,7 +30,8 @@ import numpy as np
 from seatrial.client.transport import EncodedRequest, encode
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import Gpu, Gpus, find_gpus, nvml, read_gpu
-from seatrial.profiling.capacity import Bench, measure_capacity
+from seatrial.profiling.bench import Bench
+from seatrial.profiling.capacity import measure_capacity
 from seatrial.profiling.cell import Objective
 from seatrial.profiling.gpu_gauges import watch_gpu
 from seatrial.profiling.load import closed_loop

@@ -9,7 +9,7 @@ from airflow.sdk import Param, TriggerRule, dag
 from operators.check_format import CheckFormat
 from operators.choose_hardware import ChooseHardware
 from operators.deploy_to_staging import DeployToStaging
-from operators.profile_hardware import HardwareOptions, ProfileHardware
+from operators.profile_hardware import HardwareOptions, ProfileHardware, SurveyHardware, VerifyHardware
 from operators.promote import Promote
 from operators.push_autoscaling import PushAutoscaling
 from operators.register_version import RegisterVersion
@@ -19,6 +19,7 @@ from operators.withdraw import Withdraw
 # Whole, whatever is before a line's end: no control character, and no host means the connection's NameNode.
 UPLOAD_NAME = r"^(?![\s\S]*[\x00-\x1f\x7f-\x9f\u2028\u2029])((file://)?/|(hdfs|swebhdfs)://)\S[\s\S]*$"
 FROM_VERSION = "{{ (ti.xcom_pull('register_version') or {}).get('%s') }}"
+VALIDATED = "{{ ti.xcom_pull('shadow_validate') is not none }}"
 
 
 @dag(
@@ -52,27 +53,34 @@ FROM_VERSION = "{{ (ti.xcom_pull('register_version') or {}).get('%s') }}"
 def model_version() -> None:
     upload = "{{ params.upload }}"
     check = CheckFormat(task_id="check_format", upload=upload)
-    options = HardwareOptions(task_id="hardware_options", only="{{ params.options | tojson }}")
+    only = "{{ params.options | tojson }}"
+    to_survey = HardwareOptions(task_id="options_to_survey", stage="survey", only=only)
+    options = HardwareOptions(task_id="hardware_options", stage="measure", only=only)
+    to_verify = HardwareOptions(task_id="places_to_verify", stage="verify", only=only)
     version = RegisterVersion(task_id="register_version", upload=upload, report=check.output)
     staged = DeployToStaging(task_id="deploy_to_staging", version=version.output)
     shadow = ShadowValidate(task_id="shadow_validate", version=version.output, timeout_s=900)
-    cells = ProfileHardware.partial(
-        task_id="profile_hardware",
-        model_id=FROM_VERSION % "model_id",
-        pool="seatrial_profiling",
-        map_index_template="{{ hardware_option }}",
-    ).expand(option=options.output)
+    measuring = {
+        "model_id": FROM_VERSION % "model_id",
+        "pool": "seatrial_profiling",
+        "map_index_template": "{{ hardware_option }}",
+    }
+    whatever = {"validated": VALIDATED, "trigger_rule": TriggerRule.ALL_DONE}
+    surveys = SurveyHardware.partial(task_id="survey_hardware", **measuring).expand(option=to_survey.output)
+    cells = ProfileHardware.partial(task_id="profile_hardware", **measuring, **whatever).expand(option=options.output)
+    verified = VerifyHardware.partial(task_id="verify_hardware", **measuring, **whatever).expand(place=to_verify.output)
     chosen = ChooseHardware(
         task_id="choose_hardware",
         model_id=FROM_VERSION % "model_id",
-        validated="{{ ti.xcom_pull('shadow_validate') is not none }}",
+        validated=VALIDATED,
         trigger_rule=TriggerRule.ALL_DONE,
     )
     promoted = Promote(task_id="promote", version=version.output, policy=chosen.output, validated=shadow.output)
     pushed = PushAutoscaling(task_id="push_autoscaling", model=FROM_VERSION % "model", policy=chosen.output)
     left = Withdraw(task_id="withdraw", version=version.output)
 
-    staged >> shadow >> cells >> chosen >> promoted >> pushed >> left.as_teardown(setups=staged)
+    staged >> shadow >> surveys >> cells >> verified >> chosen >> promoted >> pushed >> left.as_teardown(setups=staged)
+    shadow >> cells >> chosen
 
 
 model_version()

@@ -21,7 +21,7 @@ from operators.reprofile import ProductionOptions, RefreshPolicies
 def reprofile() -> None:
     plan = ProductionOptions(task_id="production_options")
     cells = ProfileHardware.partial(
-        task_id="profile_hardware", pool="seatrial_profiling", map_index_template="{{ hardware_option }}"
+        task_id="profile_hardware", anew=True, pool="seatrial_profiling", map_index_template="{{ hardware_option }}"
     ).expand_kwargs(plan.output)
     refreshed = RefreshPolicies(task_id="refresh_policies", trigger_rule=TriggerRule.ALL_DONE)
     cells >> refreshed

@@ -1,4 +1,4 @@
-"""Step 5: the list of hardware options, and the measurement of one."""
+"""Step 5: the list of hardware options, and the three stages of measuring them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ if TYPE_CHECKING:
 
 
 class HardwareOptions(StepOperator):
-    """The manager's hardware options, or those of them that `only` names; what ProfileHardware is mapped over."""
+    """What a stage is mapped over: of the manager's hardware options, or those of them that `only` names. One task for
+    each stage, since Airflow maps over nothing but the whole return value of a task."""
 
     template_fields = ("only",)
 
-    def __init__(self, *, only: Any = (), **kwargs: Any) -> None:
+    def __init__(self, *, stage: str, only: Any = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.stage = stage
         self.only = only
 
     def step(self, run: Run) -> Any:
-        from seatrial.steps.profile_hardware import hardware_options
+        from seatrial.steps.profile_hardware import hardware_options, stages
 
-        return hardware_options(run, self.only)
+        return stages(hardware_options(run, self.only))[self.stage]
 
 
-class ProfileHardware(StepOperator):
-    """Measures one hardware option. One that this machine lacks is skipped with that reason."""
+class SurveyHardware(StepOperator):
+    """Stage A: saturation of one hardware option. One that this machine lacks or that cannot win is skipped with that
+    reason."""
 
     template_fields = ("model_id", "option")
 
@@ -39,11 +42,68 @@ class ProfileHardware(StepOperator):
         self.option = option
 
     def step(self, run: Run) -> Any:
-        from seatrial.steps.profile_hardware import impossible, profile_hardware
+        from seatrial.steps.profile_hardware import survey_hardware, why_no_survey
 
-        label = {"hardware_option": self.option["name"]}  # read by map_index_template
-        get_current_context().update(label)  # type: ignore[typeddict-item]
-        reason = impossible(run, self.option)
-        if reason is not None:
-            raise AirflowSkipException(f"{self.option['name']}: {reason}")
-        return profile_hardware(run, int(self.model_id), self.option)
+        option = labelled(self.option)
+        skip(option, why_no_survey(run, int(self.model_id), option))
+        return survey_hardware(run, int(self.model_id), option)
+
+
+class ProfileHardware(StepOperator):
+    """Stage B: measures one hardware option, or where `option` is a place among those of a survey, the most promising
+    one that is left. An option that this machine lacks is skipped with that reason.
+
+    It runs whatever became of single surveys (trigger rule all_done), so it looks itself whether there is anything to
+    do, see ChooseHardware. `anew`: what earlier runs measured does not count.
+    """
+
+    template_fields = ("model_id", "option", "validated")
+
+    def __init__(
+        self, *, model_id: Any, option: Any, validated: str = "True", anew: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model_id = model_id
+        self.option = option
+        self.validated = validated
+        self.anew = anew
+
+    def step(self, run: Run) -> Any:
+        from seatrial.steps.profile_hardware import impossible, profile_hardware, to_measure
+
+        wanted = to_measure(run, int(self.model_id), self.option) if self.validated == "True" else None
+        option = labelled(wanted)
+        skip(option, impossible(run, option))
+        return profile_hardware(run, int(self.model_id), option, anew=self.anew)
+
+
+class VerifyHardware(StepOperator):
+    """Stage C: a long level on the cheapest option that has none yet. `place`: 0 for the first task, 1 for the next."""
+
+    template_fields = ("model_id", "validated", "place")
+
+    def __init__(self, *, model_id: Any, validated: str, place: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model_id = model_id
+        self.validated = validated
+        self.place = place
+
+    def step(self, run: Run) -> Any:
+        from seatrial.steps.profile_hardware import to_verify, verify_hardware
+
+        option = to_verify(run, int(self.model_id), int(self.place)) if self.validated == "True" else None
+        return verify_hardware(run, int(self.model_id), labelled(option))
+
+
+def labelled(option: dict[str, Any] | None) -> dict[str, Any]:
+    """The option, and the mapped task named after it on Airflow's page; without one the task is skipped."""
+    if option is None:
+        raise AirflowSkipException("no option is left that could win, or the version was not validated in this run")
+    named = {"hardware_option": option["name"]}  # read by map_index_template
+    get_current_context().update(named)  # type: ignore[typeddict-item]
+    return option
+
+
+def skip(option: dict[str, Any], reason: str | None) -> None:
+    if reason is not None:
+        raise AirflowSkipException(f"{option['name']}: {reason}")

@@ -65,3 +65,9 @@ def test_the_eight_steps_follow_each_other(found: Found) -> None:
     ]
     assert all(before in tasks[after] for before, after in itertools.pairwise(steps))
     assert "deploy_to_staging" in tasks["withdraw"], "the teardown belongs to what it takes back"
+
+
+def test_a_large_matrix_is_surveyed_before_it_is_measured_and_verified_after(found: Found) -> None:
+    tasks = found["dags"]["model_version"]
+    stages = ["shadow_validate", "survey_hardware", "profile_hardware", "verify_hardware", "choose_hardware"]
+    assert all(before in tasks[after] for before, after in itertools.pairwise(stages))

@@ -184,7 +184,10 @@ def test_without_the_manager_the_run_tries_again_and_then_says_so(platform: Plat
         run_id = platform.airflow.trigger("model_version", {"upload": first["conf"]["upload"]})
         run = platform.ended("model_version", run_id)
     task, said = platform.first_failure(run)
-    assert (run["state"], task in {"check_format", "hardware_options"}) == ("failed", True)
+    assert (run["state"], task in {"check_format", "hardware_options", "options_to_survey", "places_to_verify"}) == (
+        "failed",
+        True,
+    )
     assert "try 3 of 3: " in said
     assert platform.manager_url in said
     x = np.zeros((1, 4), np.float32)

@@ -92,7 +92,7 @@ def finished(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory)
     connection = postgres.new_database()
     cores = os.sched_getaffinity(0)
     with managers(environ_of(home, SEATRIAL_REGISTRY=connection)) as [api], pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seatrial.steps.profile_hardware.measure_capacity", lambda bench: MEASURED)  # minutes
+        patch.setattr("seatrial.steps.profile_hardware.measure_capacity", lambda *_: MEASURED)  # minutes
         patch.setattr("seatrial.steps.choose_hardware.capacity_table", repr)  # pandas is in Airflow's environment only
         run = Run(api=api, id="run/1", who="a test", deadline=Deadline.after(300), progress=print)
         objective = {"percentile": 99, "latency_ms": 1000.0}

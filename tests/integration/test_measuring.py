@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from seatrial.client.transport import encode
-from seatrial.profiling.capacity import Bench, measure_capacity
+from seatrial.profiling import capacity
+from seatrial.profiling.bench import Bench
+from seatrial.profiling.capacity import measure_capacity, survey_capacity, verify_capacity
 from seatrial.profiling.cell import Objective
 from seatrial.shadow.limits import limits_for
 from seatrial.shadow.replay import Replay, Request, Side
@@ -42,6 +44,33 @@ def test_an_objective_below_the_idle_latency_is_infeasible_with_the_figure() -> 
         found = measure_capacity(_bench(address, 5, []))
     assert (found.feasible, found.method, found.lambda_max) == (False, "infeasible", 0)
     assert "above the objective 5 ms" in found.notes[0]
+
+
+def test_a_survey_a_search_from_it_and_a_long_level_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "VERIFY_S", 6.0)
+    with InferenceServer(double, service_s=0.01) as address:
+        surveyed = survey_capacity(_bench(address, 100, []))
+        said: list[str] = []
+        found = measure_capacity(_bench(address, 100, said), surveyed)
+        verified = verify_capacity(_bench(address, 100, []), found)
+    assert (surveyed.method, surveyed.verified_s) == ("survey", 0.0)
+    assert 0.3 * surveyed.mu <= surveyed.lambda_max <= surveyed.mu
+    assert not any("idle" in line or "saturation" in line for line in said), "the survey saves the start"
+    assert found.mu == verified.mu == surveyed.mu
+    assert found.levels[:2] == surveyed.levels
+    assert len(surveyed.services_ms) > 100
+    assert verified.verified_s == 6.0
+    assert verified.lambda_low == verified.verified_at == verified.lambda_max <= found.lambda_max
+
+
+def test_a_long_level_that_shows_less_lowers_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "VERIFY_S", 4.0)
+    with InferenceServer(double, service_s=0.01) as address:
+        surveyed = survey_capacity(_bench(address, 100, []))
+        boast = surveyed.model_copy(update={"lambda_max": 2 * surveyed.mu, "lambda_high": 2 * surveyed.mu})
+        verified = verify_capacity(_bench(address, 100, []), boast)
+    assert verified.method == "live"
+    assert 0 < verified.lambda_max < surveyed.mu
 
 
 @pytest.mark.parametrize(("fault", "verdict"), [(0.0, "PASS"), (0.01, "FAIL")])

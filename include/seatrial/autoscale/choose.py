@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from seatrial.errors import Refused
 from seatrial.profiling.cell import Cell
-
-ALIKE = 1.03  # within 3 % of the lowest cost the quieter option wins
+from seatrial.profiling.pruning import ALIKE
 
 
 class Choice(BaseModel):
-    """The chosen cell, and every measured one as a row: option, capacity, price per request/s, and why not."""
+    """The chosen cell, and every option that was looked at as a row: capacity, price per request/s, and how well that
+    is known (see Capacity.method)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -23,28 +23,31 @@ class Choice(BaseModel):
     sentence: str
 
 
-def choose(cells: Sequence[Cell]) -> Choice:
-    """Lowest price per request/s; among those within 3 % the lower p99, then fewer instances.
+def choose(cells: Sequence[Cell], surveyed: Sequence[Cell] = ()) -> Choice:
+    """Lowest price per request/s; among those within 2 % the lower p99, then fewer instances.
 
+    Where long levels verified some cells, only these can win. `surveyed`: what else was looked at, for the table.
     Raises Refused with the figures when no option carries the objective.
     """
     feasible = [cell for cell in cells if cell.capacity.feasible]
     if not feasible:
         found = "; ".join(f"{cell.option.name}: {' '.join(cell.capacity.notes)}" for cell in cells) or "none measured"
         raise Refused(f"no hardware option keeps the latency objective: {found}", field="objective")
-    cheapest = min(cost(cell) for cell in feasible)
-    alike = [cell for cell in feasible if cost(cell) <= cheapest * ALIKE]
+    proven = [cell for cell in feasible if cell.capacity.verified_s] or feasible
+    cheapest = min(cell.cost for cell in proven)
+    alike = [cell for cell in proven if cell.cost <= cheapest * ALIKE]
     best = min(alike, key=lambda cell: (cell.capacity.p99_ms, cell.option.instances, cell.option.name))
+    rows = tuple(_row(cell, best) for cell in [*cells, *_only_surveyed(cells, surveyed)])
     sentence = (
         f"{best.option.name} carries {best.capacity.lambda_max:.1f} requests/s with p{best.objective.percentile:g} "
-        f"≤ {best.objective.latency_ms:g} ms, at {cost(best):.4f} per request/s: the cheapest of {len(cells)} option(s)"
+        f"≤ {best.objective.latency_ms:g} ms, at {best.cost:.4f} per request/s: the cheapest of {len(rows)} option(s)"
     )
-    return Choice(cell=best, table=tuple(_row(cell, best) for cell in cells), sentence=sentence)
+    return Choice(cell=best, table=rows, sentence=sentence)
 
 
-def cost(cell: Cell) -> float:
-    """Price of the option for one request per second."""
-    return cell.option.price / cell.capacity.lambda_max
+def _only_surveyed(cells: Sequence[Cell], surveyed: Sequence[Cell]) -> Iterator[Cell]:
+    measured = {cell.option.name for cell in cells}
+    return (cell for cell in surveyed if cell.option.name not in measured)
 
 
 def _row(cell: Cell, best: Cell) -> dict[str, Any]:
@@ -53,11 +56,12 @@ def _row(cell: Cell, best: Cell) -> dict[str, Any]:
         "option": cell.option.name,
         "chosen": cell.key == best.key,
         "feasible": capacity.feasible,
+        "method": "verified" if capacity.verified_s else capacity.method,
         "lambda_max": capacity.lambda_max,
         "mu": capacity.mu,
-        "p99_ms": capacity.p99_ms,
+        "p99_ms": None if capacity.method == "survey" else capacity.p99_ms,
         "cpu_cores": capacity.cpu_cores_mean,
         "memory_mb": capacity.memory_mb_peak,
         "price": cell.option.price,
-        "price_per_request": round(cost(cell), 5) if capacity.feasible else None,
+        "price_per_request": round(cell.cost, 5) if capacity.feasible else None,
     }

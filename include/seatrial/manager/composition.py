@@ -60,6 +60,7 @@ class InferenceManager:
     metrics: Metrics
     replica_events: ReplicaEvents
     rollovers: Rollovers
+    inference_server: str
     ledgers: Ledgers = field(init=False)
     editions: Editions = field(init=False)
     relay: Relay = field(init=False, default_factory=Relay)
@@ -102,6 +103,7 @@ class InferenceManager:
             metrics=metrics,
             replica_events=replica_events,
             rollovers=rollovers,
+            inference_server=installation.identity(),
         )
 
     def start(self) -> None:

@@ -36,19 +36,21 @@ class Capacity(BaseModel):
     """How much load one replica carries; rates in requests per second.
 
     `mu` is the saturation throughput, `lambda_max` the highest open-loop rate within the objective with its interval
-    [`lambda_low`, `lambda_high`]. Latencies are those measured at `verified_at`. `method`: model = queue model and
-    load agree, live = load alone, infeasible = too slow for one request at a time, or at every rate that was tried.
+    [`lambda_low`, `lambda_high`]. Latencies are those measured at `verified_at`. `method`: survey = the queue model's
+    estimate from idle and saturation alone, model = queue model and load agree, live = load alone, infeasible = too
+    slow for one request at a time, or at every rate that was tried.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     feasible: bool
-    method: Literal["model", "live", "infeasible"]
+    method: Literal["survey", "model", "live", "infeasible"]
     mu: float
     lambda_max: float
     lambda_low: float
     lambda_high: float
     verified_at: float
+    verified_s: float = Field(default=0.0, description="Seconds of the long level that verified it; 0: none did.")
     p50_ms: float
     p95_ms: float
     p99_ms: float
@@ -61,6 +63,10 @@ class Capacity(BaseModel):
     seconds: float
     notes: tuple[str, ...] = ()
     levels: tuple[Level, ...] = ()
+    services_ms: tuple[float, ...] = Field(
+        default=(),
+        description="Service times as they were observed, for another objective; empty in older measurements.",
+    )
 
 
 class ServerCounts(BaseModel):
@@ -82,6 +88,7 @@ class Cell(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     key: str
+    measured_as: str = Field(default="", description="Digest of all that the figures depend on, but for the objective.")
     model: str
     version: int
     model_id: int
@@ -94,3 +101,8 @@ class Cell(BaseModel):
     started_in_s: float
     server: ServerCounts | None = Field(default=None, description="Triton's own counts; None in older measurements.")
     at_ms: int
+
+    @property
+    def cost(self) -> float:
+        """Price of the option for one request per second within the objective."""
+        return self.option.price / self.capacity.lambda_max

@@ -16,6 +16,7 @@ from seatrial.profiling.queue_model import highest_rate
 CAUTION = 0.95  # share of the model's answer that is measured
 AGREES = 1.10  # a level that kept the objective this close below that share settles the answer
 NEXT_TO = 1.06  # so does a level that did not keep it this close above one that did
+FAR = 1.5  # times a level that kept it: where one that did not lies further above, the model was wrong about something
 LOWEST = 0.1  # share of mu below which no rate is tried: nobody would pay for such a replica
 
 
@@ -52,9 +53,14 @@ class Search:
         """Who gave the answer; None while there is none."""
         if not self.low:
             return "infeasible" if self.high <= LOWEST * self.mu else None
-        if CAUTION * self.predicted <= AGREES * self.low:
+        if CAUTION * self.predicted <= AGREES * self.low and (self.high == self.mu or self.high <= FAR * self.low):
             return "model"
         return "live" if self.high <= NEXT_TO * self.low else None
+
+    @property
+    def expected(self) -> float:
+        """What the model expects before any level was measured; 0 where that is less than anybody would pay for."""
+        return self.predicted if self.predicted > LOWEST * self.mu else 0.0
 
     @property
     def answer(self) -> float:

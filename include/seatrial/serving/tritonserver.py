@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -54,6 +55,13 @@ class TritonInstallation:
     def backend_names(self) -> frozenset[str]:
         """The backends that the installation has: each is a folder of its name."""
         return frozenset(path.name for path in self.backends.iterdir() if path.is_dir())
+
+    def identity(self) -> str:
+        """What computes: two servers with the same identity take equally long."""
+        with self.binary.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        versions = (f"{name} {importlib.metadata.version(name)}" for name in ("onnxruntime", "openvino"))
+        return f"tritonserver sha256:{digest[:12]}, {', '.join(versions)}"
 
     def command(
         self,

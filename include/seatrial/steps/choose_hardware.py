@@ -10,18 +10,16 @@ from seatrial.autoscale.derive import ScalingPolicy, derive
 from seatrial.autoscale.table import capacity_table
 from seatrial.errors import Refused
 from seatrial.profiling.cell import Cell
+from seatrial.profiling.evidence import PROFILED, SURVEYED
+from seatrial.steps.measuring import cells
 from seatrial.steps.present import production_load
 from seatrial.steps.run import Run
 
 
 def choose_hardware(run: Run, model_id: int) -> dict[str, Any]:
     """The scaling policy as JSON. Raises Refused with the figures when nothing was measured or nothing will do."""
-    measured = [
-        Cell.model_validate(evidence["document"])
-        for evidence in run.api.evidence(model_id, "ProfileHardware")
-        if evidence["run"] == run.id
-    ]
-    choice = choose(measured)
+    measured, surveyed = (cells(run, model_id, kind, of_run=True) for kind in (PROFILED, SURVEYED))
+    choice = choose(measured, surveyed)
     policy = policy_from(run, choice.cell)
     document = {"choice": choice.model_dump(mode="json"), "policy": policy.model_dump(mode="json")}
     run.api.add_evidence(model_id, "ChooseHardware", "choice", run.id, document)
@@ -32,9 +30,17 @@ def choose_hardware(run: Run, model_id: int) -> dict[str, Any]:
 
 def policy_from(run: Run, cell: Cell) -> ScalingPolicy:
     """The policy of a measured cell for the load that the manifest states, or for what Production has now if more."""
-    stated = run.api.version(cell.model_id)["manifest"]["objective"].get("requests_per_s") or 0.0
-    peak = max(stated, production_load(run, cell.model) or 0.0)
-    return derive(cell, now_ms=int(time.time() * 1000), trough=stated, peak=peak)
+    return derive(cell, now_ms=int(time.time() * 1000), trough=_stated(run, cell), peak=_peak(run, cell))
+
+
+def _stated(run: Run, cell: Cell) -> float:
+    """Requests/s that the manifest names; 0 without."""
+    return float(run.api.version(cell.model_id)["manifest"]["objective"].get("requests_per_s") or 0.0)
+
+
+def _peak(run: Run, cell: Cell) -> float:
+    """What has to be carried, requests/s: what is stated, or what Production has now if more; 0 without either."""
+    return max(_stated(run, cell), production_load(run, cell.model) or 0.0)
 
 
 def cells_of_run(run: Run, model_id: int, option: str) -> Cell:

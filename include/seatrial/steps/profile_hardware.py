@@ -1,31 +1,49 @@
-"""Step 5: how much load one replica carries on one hardware option."""
+"""Step 5: how much load one replica carries on one hardware option. A large matrix takes three stages: a survey, a
+measurement of what can still win, a long level for the best two (`profiling.pruning`).
+
+What was measured before, in this run or in an earlier one of the same files on the same machine, is not measured again.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import time
-from dataclasses import asdict
 from typing import Any
 
-from seatrial.client.transport import GrpcTransport, encode
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import find_gpus
-from seatrial.profiling.capacity import Bench, measure_capacity
-from seatrial.profiling.cell import Cell, Objective, ServerCounts
+from seatrial.profiling.bench import Bench
+from seatrial.profiling.capacity import measure_capacity, survey_capacity, verify_capacity
+from seatrial.profiling.cell import Capacity, Cell
+from seatrial.profiling.evidence import PROFILED, SURVEYED
+from seatrial.profiling.matrix import in_order
 from seatrial.profiling.options import why_impossible
-from seatrial.served_model import ServedModel
-from seatrial.steps.requests import samples_of
+from seatrial.profiling.pruning import (
+    FINALISTS,
+    LEAST,
+    Surveyed,
+    next_to_measure,
+    next_to_verify,
+    places,
+    why_not_survey,
+)
+from seatrial.profiling.same_measurement import for_objective
+from seatrial.steps.measuring import Subject, cells, keep, kept, measured, subject
 from seatrial.steps.run import Run
-from seatrial.steps.trial import trial_server
-
-SEED = 1
 
 
 def hardware_options(run: Run, only: Any) -> list[dict[str, Any]]:
-    """The manager's options, or those that `only` names (a list, or its JSON text)."""
+    """The manager's options, or those that `only` names (a list, or its JSON text), in the order of measuring."""
     names = json.loads(only) if isinstance(only, str) else list(only)
-    return [option for option in run.api.health()["options"] if not names or option["name"] in names]
+    options = [HardwareOption.model_validate(option) for option in run.api.health()["options"]]
+    return [o.model_dump(mode="json") for o in in_order(options) if not names or o.name in names]
+
+
+def stages(options: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """What each stage is mapped over. So few options that all could be measured anyway are measured one by one. Of more
+    all are surveyed; which of them are measured and verified then, the tasks find out: these are mapped over places."""
+    if len(options) <= LEAST:
+        return {"survey": [], "measure": options, "verify": []}
+    return {"survey": options, "measure": [*range(places(len(options)))], "verify": [*range(FINALISTS)]}
 
 
 def impossible(run: Run, option: dict[str, Any]) -> str | None:
@@ -34,63 +52,75 @@ def impossible(run: Run, option: dict[str, Any]) -> str | None:
     return why_impossible(HardwareOption.model_validate(option), cores, find_gpus())
 
 
-def profile_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str, Any]:
-    """Measure on a trial server of its own; the cell is kept as evidence and its figures returned."""
-    chosen, version, health = HardwareOption.model_validate(option), run.api.version(model_id), run.api.health()
-    served = ServedModel.model_validate(version["served"])
-    objective = Objective.model_validate(
-        {key: version["manifest"]["objective"][key] for key in ("percentile", "latency_ms")}
-    )
-    requests = [encode(served.name, served.version, inputs) for _, inputs in samples_of(run, version, served)]
-    purpose = f"profile of {served.name}@{served.version} on {chosen.name}"
-    with trial_server(run, served, chosen, purpose=purpose, model_id=model_id) as replica:
-        assert replica.grpc_address is not None
-        bench = Bench(
-            address=replica.grpc_address,
-            pid=replica.pid,
-            requests=requests,
-            instances=chosen.instances,
-            max_batch=chosen.max_batch,
-            objective=objective,
-            progress=run.progress,
-            seed=SEED,
-            gpu=replica.gpu.uuid if replica.gpu else None,
-        )
-        apart = _keep_off(set(replica.core_set))
-        capacity = measure_capacity(bench)
-        counts = _counts(replica.grpc_address, served)
-    cell = Cell(
-        key=f"{served.name}@{served.version}/{chosen.name}",
-        model=served.name,
-        version=served.version,
-        model_id=model_id,
-        tree_digest=version["tree_digest"],
-        option=chosen,
-        objective=objective,
-        capacity=capacity,
-        machine=f"{health['machine']['processor']}, {health['machine']['cores']} cores",
-        shared_cores=not apart,
-        started_in_s=replica.started_in_s or 0.0,
-        server=counts,
-        at_ms=int(time.time() * 1000),
-    )
-    run.api.add_evidence(model_id, "ProfileHardware", chosen.name, run.id, cell.model_dump(mode="json"))
-    run.progress(f"{cell.key}: {capacity.lambda_max:g} requests/s ({capacity.method}), saturation {capacity.mu:g}")
-    run.progress(
-        f"Triton counted {counts.requests} requests in {counts.executions} executions of"
-        f" {1000 * counts.compute_s / max(1, counts.executions):.1f} ms"
-    )
-    return {"option": chosen.name, "lambda_max": capacity.lambda_max, "mu": capacity.mu, "p99_ms": capacity.p99_ms}
+def why_no_survey(run: Run, model_id: int, option: dict[str, Any]) -> str | None:
+    """Why the option is not surveyed: impossible here, or what this run surveyed so far shows that it cannot win."""
+    found = [_surveyed(cell) for cell in cells(run, model_id, SURVEYED, of_run=True)]
+    return impossible(run, option) or why_not_survey(HardwareOption.model_validate(option), found)
 
 
-def _counts(address: str, served: ServedModel) -> ServerCounts:
-    with GrpcTransport() as transport:
-        return ServerCounts(**asdict(transport.model_statistics(address, served.name, served.version)))
+def to_measure(run: Run, model_id: int, wanted: dict[str, Any] | int) -> dict[str, Any] | None:
+    """An option as it is; for a place the most promising one of this run's survey, None when none can still win."""
+    if isinstance(wanted, dict):
+        return wanted
+    surveyed, profiled = (cells(run, model_id, kind, of_run=True) for kind in (SURVEYED, PROFILED))
+    found = next_to_measure([_surveyed(cell) for cell in surveyed], profiled, wanted)
+    return None if found is None else found.model_dump(mode="json")
 
 
-def _keep_off(server_cores: set[int]) -> bool:
-    """Keep the load generator off the server's cores; False when it would have none left and shares them."""
-    own = os.sched_getaffinity(0) - server_cores
-    if own:
-        os.sched_setaffinity(0, own)
-    return bool(own)
+def survey_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str, Any]:
+    """Stage A. The estimate of an earlier measurement is taken over, for another objective too."""
+    of = subject(run, model_id, option)
+    same = kept(run, of, SURVEYED) or kept(run, of, PROFILED)
+    if same is None:
+        return keep(run, measured(run, of, survey_capacity), SURVEYED)
+    run.progress(f"{same.key}: not measured again, known from {same.capacity.seconds:.0f} s of load before")
+    return keep(run, _for(of, same), SURVEYED)
+
+
+def profile_hardware(run: Run, model_id: int, option: dict[str, Any], *, anew: bool = False) -> dict[str, Any]:
+    """Stage B, and all of a small matrix: the full capacity search. `anew`: earlier runs do not count."""
+    of = subject(run, model_id, option)
+    same = None if anew else kept(run, of, PROFILED)
+    if same is not None and same.objective == of.objective:
+        run.progress(f"{same.key}: not measured again")
+        return keep(run, same, PROFILED)
+    known = _of_run(run, of, SURVEYED) or (None if same is None else _for(of, same).capacity)
+    return keep(run, measured(run, of, lambda bench: measure_capacity(bench, known)), PROFILED)
+
+
+def verify_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str, Any]:
+    """Stage C: a long level, after the search where there was none; what it shows replaces the cell of stage B."""
+    of = subject(run, model_id, option)
+    before = _of_run(run, of, PROFILED)
+
+    def measure(bench: Bench) -> Capacity:
+        found = before or measure_capacity(bench, _of_run(run, of, SURVEYED))
+        return verify_capacity(bench, found) if found.feasible else found
+
+    return keep(run, measured(run, of, measure), PROFILED)
+
+
+def to_verify(run: Run, model_id: int, place: int) -> dict[str, Any] | None:
+    """The option to verify at that place, also one that is to be measured after all, because long levels showed less of
+    the others; None when none is left that could win."""
+    profiled = cells(run, model_id, PROFILED, of_run=True)
+    found = next_to_verify(profiled, place)
+    return to_measure(run, model_id, len(profiled)) if found is None else found.option.model_dump(mode="json")
+
+
+def _of_run(run: Run, of: Subject, kind: str) -> Capacity | None:
+    """What this run found of the option so far."""
+    found = (cell for cell in cells(run, of.version["model_id"], kind, of_run=True) if cell.option == of.option)
+    return next((cell.capacity for cell in found), None)
+
+
+def _for(of: Subject, cell: Cell) -> Cell:
+    """A cell for the objective of the subject."""
+    if cell.objective == of.objective and cell.capacity.method in ("survey", "infeasible"):
+        return cell
+    capacity = for_objective(cell.capacity, of.objective, of.option.instances)
+    return cell.model_copy(update={"objective": of.objective, "capacity": capacity})
+
+
+def _surveyed(cell: Cell) -> Surveyed:
+    return Surveyed(cell.option, cell.capacity.mu if cell.capacity.feasible else 0.0, cell.capacity.lambda_max)

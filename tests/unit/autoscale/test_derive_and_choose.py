@@ -88,12 +88,22 @@ def test_two_digits_are_never_above_and_close(value: float) -> None:
         ([cell("a", price=1, lam=100), cell("b", price=2, lam=300)], "b"),
         ([cell("a", price=1, lam=100, p99_ms=50), cell("b", price=1, lam=99, p99_ms=40)], "b"),
         ([cell("a", feasible=False, method="infeasible"), cell("b", price=9)], "b"),
+        ([cell("a", lam=120), cell("b", lam=100, verified_s=40), cell("c", lam=90, verified_s=40)], "b"),
     ],
 )
 def test_the_cheapest_that_will_do_is_chosen(cells: list[Cell], chosen: str) -> None:
     choice = choose(cells)
     assert choice.cell.option.name == chosen
     assert [row["option"] for row in choice.table if row["chosen"]] == [chosen]
+
+
+def test_what_was_only_surveyed_is_in_the_table_and_never_chosen() -> None:
+    surveyed = [cell(name, lam=900, method="survey") for name in "ab"]
+    choice = choose([cell("a")], surveyed)
+    assert [(row["option"], row["method"], row["chosen"], row["p99_ms"]) for row in choice.table] == [
+        ("a", "model", True, 30),
+        ("b", "survey", False, None),
+    ]
 
 
 def test_nothing_feasible_is_refused_with_each_reason() -> None:

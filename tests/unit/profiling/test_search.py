@@ -91,3 +91,13 @@ def test_every_search_ends_between_what_held_and_what_did_not(mu: float, promise
         search.decide(rate, held=rate <= true * mu)
     assert search.method is not None
     assert search.low <= search.answer <= search.low * AGREES
+
+
+def test_a_model_that_was_wrong_above_is_not_believed_far_below() -> None:
+    search = Search(100, 1, LIMIT_S, 99)
+    search.predicted = 99.0
+    search.decide(search.next_rate(), held=False)
+    search.predicted = 20.0  # it learned from an overload
+    search.decide(search.next_rate(), held=True)
+    assert search.method is None
+    assert search.low < search.next_rate() < search.high

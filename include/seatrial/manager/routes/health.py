@@ -34,6 +34,7 @@ class Health(Answer):
     pid: int
     home: str = Field(description="The manager's folder, on its own machine.")
     machine: Machine
+    inference_server: str = Field(description="Which programs compute: measurements of others do not count for them.")
     options: tuple[HardwareOption, ...]
     largest_upload: LargestUpload
 
@@ -46,6 +47,7 @@ def health(manager: Manager) -> Health:
         pid=os.getpid(),
         home=str(manager.settings.home),
         machine=Machine.model_validate(manager.machine),
+        inference_server=manager.inference_server,
         options=manager.options,
         largest_upload=LargestUpload(**asdict(manager.settings.largest_upload)),
     )

@@ -1,0 +1,106 @@
+"""One server under measurement: windows of load on it, with what CPU, memory and GPU did meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seatrial.client.transport import EncodedRequest
+from seatrial.errors import ServerFailed
+from seatrial.profiling.cell import Level, Objective
+from seatrial.profiling.cpu_gauges import Usage, watch
+from seatrial.profiling.gpu_gauges import GpuUse, watch_gpu
+from seatrial.profiling.load import LoadResult, closed_loop, open_loop
+
+Progress = Callable[[str], None]
+
+LEVEL_S = (4.0, 14.0)  # shortest and longest level
+
+
+@dataclass
+class Bench:
+    """One server under measurement: where it is, what to send, and what was seen so far. `gpu` is the UUID of the GPU
+    that it computes on."""
+
+    address: str
+    pid: int | None
+    requests: Sequence[EncodedRequest]
+    instances: int
+    objective: Objective
+    progress: Progress
+    seed: int
+    gpu: str | None = None
+    max_batch: int = 1
+    levels: list[Level] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    gpu_use: GpuUse | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def limit_s(self) -> float:
+        return self.objective.latency_ms / 1000
+
+    @property
+    def allowed(self) -> float:
+        """Share of requests that may be late."""
+        return 1 - self.objective.percentile / 100
+
+    def closed(self, *, concurrency: int, seconds: float, least: int) -> LoadResult:
+        """A window of closed loop. Raises ServerFailed when nothing is answered."""
+        with watch(self.pid) as usage, watch_gpu(self.gpu) as gauge:
+            found = closed_loop(self.address, self.requests, concurrency=concurrency, seconds=seconds, least=least)
+        self._keep(found, usage, gauge.use())
+        if found.failed and not len(found.latency_s):
+            raise ServerFailed(f"the server answers nothing under load: {found.reasons[0]}")
+        return found
+
+    def open(self, rate: float, seconds: float | None = None) -> LoadResult:
+        """A level of Poisson load at `rate` requests/s; how long is, unless said, a matter of rate and objective."""
+        shortest, longest = LEVEL_S
+        seconds = seconds or min(max(shortest, 300 / rate, 20 * self.limit_s), longest)
+        bound = int(3 * rate * self.limit_s) + 5 * self.instances * self.max_batch + 20
+        self.seed += 1
+        with watch(self.pid) as usage, watch_gpu(self.gpu) as gauge:
+            found = open_loop(self.address, self.requests, rate=rate, seconds=seconds, seed=self.seed, bound=bound)
+        self._keep(found, usage, gauge.use())
+        late, p99_ms = found.late_share(self.limit_s), found.percentile_ms(99)
+        self.progress(f"{rate:.1f} requests/s for {seconds:.0f} s: p99 {p99_ms:.1f} ms, {late:.2%} late")
+        behind_ms = float(np.percentile(found.lateness_s, 99)) * 1000 if len(found.lateness_s) else 0.0
+        if behind_ms > 0.1 * self.objective.latency_ms:
+            self.notes.append(
+                f"at {rate:.1f} requests/s the generator was up to {behind_ms:.1f} ms behind its schedule"
+            )
+        return found
+
+    def holds(self, found: LoadResult) -> bool:
+        return found.keeps(self.limit_s, self.allowed)
+
+    def note_chance(self, found: LoadResult) -> None:
+        """Say so when a level counts as kept although more were late in it than the objective allows."""
+        late, groups = found.late(self.limit_s)
+        if late > self.allowed * len(found.latency_s):
+            self.notes.append(
+                f"at {found.rate:.1f} requests/s {late} of {len(found.latency_s)} were late, in {groups} burst(s):"
+                f" no proof of more than {self.allowed:.1%}"
+            )
+
+    def _keep(self, found: LoadResult, usage: Usage, gpu: GpuUse) -> None:
+        if self.gpu is not None:
+            self.gpu_use = gpu
+            if gpu.throttled:
+                self.notes.append(f"at {found.rate:.1f} requests/s the GPU was throttled: {', '.join(gpu.throttled)}")
+        self.usage.cores_peak = max(self.usage.cores_peak, usage.cores_peak)
+        self.usage.cores_mean = usage.cores_mean
+        self.usage.memory_mb_peak = max(self.usage.memory_mb_peak, usage.memory_mb_peak)
+        self.levels.append(
+            Level(
+                rate=round(found.rate, 2),
+                p50_ms=round(found.percentile_ms(50), 3),
+                p99_ms=round(found.percentile_ms(99), 3),
+                late_share=round(found.late_share(self.limit_s), 5),
+                cpu_cores=round(usage.cores_mean, 3),
+                memory_mb=round(usage.memory_mb_peak, 1),
+            )
+        )

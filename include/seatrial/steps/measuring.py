@@ -1,0 +1,157 @@
+"""One option under load: what is to be measured, the trial server that it is measured on, and the cell that is kept."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from seatrial.client.transport import EncodedRequest, GrpcTransport, encode
+from seatrial.hardware import HardwareOption
+from seatrial.nvml import find_gpus
+from seatrial.profiling.bench import Bench
+from seatrial.profiling.cell import Capacity, Cell, Objective, ServerCounts
+from seatrial.profiling.evidence import cells_in
+from seatrial.profiling.same_measurement import find_same, measured_as
+from seatrial.served_model import ServedModel
+from seatrial.serving.spec import Replica
+from seatrial.steps.requests import samples_of
+from seatrial.steps.run import Run
+from seatrial.steps.trial import trial_server
+
+SEED = 1
+VERSIONS = 5
+"""Newest versions of a model among which the same measurement is looked for."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A version on one option under its objective. `key` names the measurement (`measured_as`)."""
+
+    version: dict[str, Any]
+    served: ServedModel
+    option: HardwareOption
+    objective: Objective
+    requests: tuple[EncodedRequest, ...]
+    machine: str
+    key: str
+
+
+def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
+    chosen, version, health = HardwareOption.model_validate(option), run.api.version(model_id), run.api.health()
+    served = ServedModel.model_validate(version["served"])
+    stated = version["manifest"]["objective"]
+    machine = f"{health['machine']['processor']}, {health['machine']['cores']} cores"
+    inputs = [tensors for _, tensors in samples_of(run, version, served)]
+    return Subject(
+        version=version,
+        served=served,
+        option=chosen,
+        objective=Objective(percentile=stated["percentile"], latency_ms=stated["latency_ms"]),
+        requests=tuple(encode(served.name, served.version, tensors) for tensors in inputs),
+        machine=machine,
+        key=measured_as(
+            served.files,
+            chosen,
+            machine=machine,
+            server=health["inference_server"],
+            driver=find_gpus().driver,
+            payload=(encode(served.name, 1, tensors).payload for tensors in inputs),  # the same for every version
+        ),
+    )
+
+
+def measured(run: Run, of: Subject, measure: Callable[[Bench], Capacity]) -> Cell:
+    """The cell that `measure` finds on a trial server, which is gone afterwards."""
+    purpose = f"profile of {of.served.name}@{of.served.version} on {of.option.name}"
+    with trial_server(run, of.served, of.option, purpose=purpose, model_id=of.version["model_id"]) as replica:
+        apart = _keep_off(set(replica.core_set))
+        capacity = measure(_bench(run, of, replica))
+        counts = _counts(replica, of.served)
+    run.progress(
+        f"Triton counted {counts.requests} requests in {counts.executions} executions of"
+        f" {1000 * counts.compute_s / max(1, counts.executions):.1f} ms"
+    )
+    return Cell(
+        **_identity(of),
+        capacity=capacity,
+        machine=of.machine,
+        shared_cores=not apart,
+        started_in_s=replica.started_in_s or 0.0,
+        server=counts,
+        at_ms=int(time.time() * 1000),
+    )
+
+
+def kept(run: Run, of: Subject, kind: str) -> Cell | None:
+    """The same measurement of an earlier run, of this version or another one with the same files, as a cell of this
+    version; its figures, its `at_ms`, and the objective that it was made for, are as they were."""
+    versions = [v for v in run.api.model(of.served.name)["versions"] if v["served"]["files"] == of.served.files]
+    newest = sorted(versions, key=lambda version: -version["version"])[:VERSIONS]
+    found = (cell for version in newest for cell in cells(run, version["model_id"], kind))
+    same = find_same(found, of.key, of.objective, int(time.time() * 1000))
+    if same is None:
+        return None
+    return same.model_copy(update={**_identity(of), "objective": same.objective})
+
+
+def cells(run: Run, model_id: int, kind: str, *, of_run: bool = False) -> list[Cell]:
+    """The cells in the evidence of a version, newest first; with `of_run` only those of this run."""
+    return cells_in((one for one in run.api.evidence(model_id, kind) if not of_run or one["run"] == run.id), kind)
+
+
+def keep(run: Run, cell: Cell, kind: str) -> dict[str, Any]:
+    """Keep the cell as evidence of this run; returns its figures."""
+    capacity = cell.capacity
+    run.api.add_evidence(cell.model_id, kind, cell.option.name, run.id, cell.model_dump(mode="json"))
+    run.progress(f"{cell.key}: {capacity.lambda_max:g} requests/s ({capacity.method}), saturation {capacity.mu:g}")
+    return {
+        "option": cell.option.name,
+        "lambda_max": capacity.lambda_max,
+        "mu": capacity.mu,
+        "p99_ms": capacity.p99_ms,
+    }
+
+
+def _identity(of: Subject) -> dict[str, Any]:
+    return {
+        "key": f"{of.served.name}@{of.served.version}/{of.option.name}",
+        "measured_as": of.key,
+        "model": of.served.name,
+        "version": of.served.version,
+        "model_id": of.version["model_id"],
+        "tree_digest": of.version["tree_digest"],
+        "option": of.option,
+        "objective": of.objective,
+    }
+
+
+def _bench(run: Run, of: Subject, replica: Replica) -> Bench:
+    assert replica.grpc_address is not None
+    return Bench(
+        address=replica.grpc_address,
+        pid=replica.pid,
+        requests=of.requests,
+        instances=of.option.instances,
+        max_batch=of.option.max_batch,
+        objective=of.objective,
+        progress=run.progress,
+        seed=SEED,
+        gpu=replica.gpu.uuid if replica.gpu else None,
+    )
+
+
+def _counts(replica: Replica, served: ServedModel) -> ServerCounts:
+    assert replica.grpc_address is not None
+    with GrpcTransport() as transport:
+        return ServerCounts(**asdict(transport.model_statistics(replica.grpc_address, served.name, served.version)))
+
+
+def _keep_off(server_cores: set[int]) -> bool:
+    """Keep the load generator off the server's cores; False when it would have none left and shares them."""
+    own = os.sched_getaffinity(0) - server_cores
+    if own:
+        os.sched_setaffinity(0, own)
+    return bool(own)

@@ -1,0 +1,152 @@
+"""What is not measured could not have won."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seatrial.hardware import HardwareOption
+from seatrial.profiling.cell import Cell
+from seatrial.profiling.matrix import MatrixEntry, expand, in_order
+from seatrial.profiling.pruning import (
+    QUICKER,
+    Surveyed,
+    dominates,
+    next_to_measure,
+    next_to_verify,
+    places,
+    why_not_survey,
+)
+from tests.unit.autoscale.test_derive_and_choose import cell
+
+OPTIONS = in_order(
+    expand(
+        MatrixEntry.model_validate(
+            {"matrix": "m", "cores": [1, 2, 4], "threads": [1, 2], "instances": [1, 2], "max_batch": [1, 8]}
+        )
+    )
+)
+
+
+@st.composite
+def surfaces(draw: st.DrawFn) -> dict[str, tuple[float, float]]:
+    """mu and lambda_max of each option as the bounds allow: one with less of everything is at most 4 % quicker, and
+    lambda_max is between 0.60 and 0.95 of mu."""
+    found: dict[str, tuple[float, float]] = {}
+    for option in OPTIONS:
+        above = [found[other.name][0] for other in OPTIONS if other.name in found and dominates(other, option)]
+        mu = min([QUICKER * m for m in above], default=1000.0) * draw(st.floats(0.2, 1.0))
+        found[option.name] = (mu, mu * draw(st.floats(0.60, 0.95)))
+    return found
+
+
+def survey(surface: dict[str, tuple[float, float]]) -> list[Surveyed]:
+    """Stage A over the surface; the estimate is right."""
+    found: list[Surveyed] = []
+    for option in OPTIONS:
+        if why_not_survey(option, found) is None:
+            found.append(Surveyed(option, *surface[option.name]))
+    return found
+
+
+def price(option: HardwareOption, surface: dict[str, tuple[float, float]]) -> float:
+    return option.price / surface[option.name][1]
+
+
+@given(surfaces())
+def test_the_survey_never_skips_what_the_bounds_say_may_win(surface: dict[str, tuple[float, float]]) -> None:
+    cheapest = min(OPTIONS, key=lambda option: price(option, surface))
+    best = price(cheapest, surface)
+    assert any(price(found.option, surface) <= best * (1 + 1e-9) for found in survey(surface))
+
+
+def measure(surface: dict[str, tuple[float, float]], failing: frozenset[str] = frozenset()) -> list[str]:
+    """Stage B over the surface, with the names in the order of measuring."""
+    cells: list[Cell] = []
+    surveyed, tried = survey(surface), []
+    for place in range(places(len(OPTIONS))):
+        option = next_to_measure(surveyed, cells, place)
+        if option is not None:
+            tried.append(option.name)
+            mu, rate = surface[option.name]
+            if option.name not in failing:
+                cells.append(cell(option.name, price=option.price, mu=mu, lam=rate))
+    return tried
+
+
+@given(surfaces())
+def test_the_cheapest_of_all_is_measured_unless_the_places_are_taken(surface: dict[str, tuple[float, float]]) -> None:
+    measured = measure(surface)
+    assert len(set(measured)) == len(measured) <= places(len(OPTIONS))
+    best = min(price(option, surface) for option in OPTIONS)
+    found = min(price(option, surface) for option in OPTIONS if option.name in measured)
+    assert found <= best * (1 + 1e-9) or len(measured) == places(len(OPTIONS))
+
+
+@given(surfaces())
+def test_the_most_promising_is_measured_first(surface: dict[str, tuple[float, float]]) -> None:
+    hopes = {found.option.name: found.option.price / found.at_best for found in survey(surface)}
+    measured = [hopes[name] for name in measure(surface)]
+    assert measured == sorted(measured)
+    assert measured[0] == min(hopes.values())
+
+
+@given(surfaces())
+def test_one_that_fails_loses_no_other(surface: dict[str, tuple[float, float]]) -> None:
+    first = measure(surface)[0]
+    tried = measure(surface, failing=frozenset([first]))
+    assert tried[0] == first
+    assert len(tried) > 1
+    assert first not in tried[1:]
+
+
+def test_a_skipped_option_is_told_with_the_figures() -> None:
+    large, small = HardwareOption(name="large", cores=2, instances=2), HardwareOption(name="small", cores=2)
+    fast = Surveyed(HardwareOption(name="fast", precision="bf16"), 100.0, 80.0)
+    said = why_not_survey(small, [fast, Surveyed(large, 30.0, 25.0)])
+    assert said == (
+        "cannot win: large, which has more of everything, saturates at 30.0 requests/s, so this one costs 0.0337 per"
+        " request/s or more, and another no more than 0.0167"
+    )
+
+
+def test_what_is_too_slow_when_idle_bounds_nothing_and_is_not_listed() -> None:
+    large, small = HardwareOption(name="large", max_batch=64), HardwareOption(name="small")
+    surveyed = [Surveyed(large, 0.0, 0.0), Surveyed(HardwareOption(name="fast", precision="bf16"), 100.0, 80.0)]
+    assert why_not_survey(small, surveyed) is None
+    assert next_to_measure(surveyed, [], 0) == surveyed[1].option
+    assert next_to_measure(surveyed, [], 1) is None
+
+
+def test_a_tight_objective_is_seen_by_the_estimate() -> None:
+    """Large batches saturate high and keep no tight objective: by saturation alone the other could not win."""
+    batches = Surveyed(HardwareOption(name="batches", max_batch=64), 1000.0, 50.0)
+    single = Surveyed(HardwareOption(name="single"), 300.0, 250.0)
+    assert why_not_survey(HardwareOption(name="other", precision="bf16"), [batches]) is None
+    assert next_to_measure([batches, single], [], 0) == single.option
+
+
+@pytest.mark.parametrize(
+    ("cells", "next_one"),
+    [
+        ([], None),
+        ([cell("a", lam=95), cell("b", lam=100)], "a"),  # the first task failed: its option is passed over
+        ([cell("a", lam=95), cell("b", lam=100, verified_s=40)], "a"),
+        ([cell("a", lam=50), cell("b", lam=100, verified_s=40)], None),
+        ([cell("a", lam=90, verified_s=40), cell("b", lam=100, verified_s=40)], None),
+        ([cell("a", lam=99), cell("b", lam=98, verified_s=40), cell("c", lam=98, verified_s=40)], None),
+        ([cell("a", feasible=False, method="infeasible", lam=0.0)], None),
+    ],
+)
+def test_a_long_level_is_for_the_cheapest_that_can_still_win(cells: list[Any], next_one: str | None) -> None:
+    found = next_to_verify(cells, place=1)
+    assert (found.option.name if found else None) == next_one
+
+
+def test_the_first_long_level_is_for_the_cheapest() -> None:
+    found = next_to_verify([cell("a", lam=95), cell("b", lam=100)], place=0)
+    assert found is not None
+    assert found.option.name == "b"

@@ -1,0 +1,79 @@
+"""What counts as measured already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seatrial.hardware import HardwareOption
+from seatrial.profiling.cell import Capacity, Objective
+from seatrial.profiling.same_measurement import GOOD_FOR_S, find_same, for_objective, measured_as
+from tests.unit.autoscale.test_derive_and_choose import cell
+
+OPTION = HardwareOption(name="cpu-2x2", cores=2, threads=2)
+OBJECTIVE = Objective(percentile=99, latency_ms=100)
+MONTH_MS = int(4 * 1000 * GOOD_FOR_S)
+
+
+def key(option: HardwareOption = OPTION, **other: Any) -> str:
+    of = {"files": {"m.onnx": "0" * 64}, "machine": "m", "server": "s", "driver": "", "payload": [b"a", b"b"], **other}
+    return measured_as(of.pop("files"), option, **of)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"files": {"m.onnx": "1" * 64}},
+        {"machine": "another"},
+        {"server": "another"},
+        {"driver": "550"},
+        {"payload": [b"a"]},
+        {"payload": [b"ab", b""]},
+        {"option": HardwareOption(name="cpu-2x2", cores=2, threads=1)},
+        {"option": HardwareOption(name="cpu-2x2", cores=2, threads=2, max_batch=4)},
+    ],
+)
+def test_a_figure_of_anything_else_is_another_measurement(other: dict[str, Any]) -> None:
+    assert key(**other) != key()
+
+
+def test_a_new_name_or_price_is_the_same_measurement() -> None:
+    assert key(OPTION.model_copy(update={"name": "two-cores", "price": 7.0})) == key()
+
+
+def test_the_newest_with_the_same_objective_is_taken_and_none_that_is_too_old() -> None:
+    now = MONTH_MS
+    same = [
+        cell("a").model_copy(update={"measured_as": "k", "at_ms": now - 3}),
+        cell("b").model_copy(update={"measured_as": "k", "at_ms": now - 2}),
+        cell("c").model_copy(update={"measured_as": "k", "at_ms": now - 1, "objective": Objective(latency_ms=7)}),
+        cell("d").model_copy(update={"measured_as": "other", "at_ms": now}),
+    ]
+
+    def found(objective: Objective, at: int) -> str | None:
+        cell = find_same(same, "k", objective, at)
+        return cell.option.name if cell else None
+
+    assert found(OBJECTIVE, now) == "b"
+    assert found(Objective(latency_ms=7), now) == "c"
+    assert found(Objective(latency_ms=9), now) == "c"
+    assert found(OBJECTIVE, 2 * MONTH_MS) is None
+
+
+def measured(**more: Any) -> Capacity:
+    return cell(idle_p50_ms=10.0, services_ms=tuple([10.0] * 500), lam=80.0, verified_s=40.0, **more).capacity
+
+
+def test_another_objective_needs_no_load_and_a_tighter_one_carries_less() -> None:
+    rates = [for_objective(measured(), Objective(latency_ms=ms), 1).lambda_max for ms in (200, 100, 50, 25)]
+    assert rates == sorted(rates, reverse=True)
+    assert 0 < rates[-1] < rates[0] <= 96
+    found = for_objective(measured(), Objective(latency_ms=50), 1)
+    assert (found.method, found.verified_s, found.lambda_low, found.mu) == ("survey", 0.0, 0.0, measured().mu)
+
+
+@pytest.mark.parametrize("latency_ms", [9.0, 10.0])
+def test_an_objective_at_or_below_the_idle_latency_is_infeasible(latency_ms: float) -> None:
+    found = for_objective(measured(), Objective(latency_ms=latency_ms), 1)
+    assert (found.feasible, found.method, found.lambda_max) == (False, "infeasible", 0.0)
