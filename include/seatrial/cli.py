@@ -13,6 +13,7 @@ from pathlib import Path
 from seatrial import (
     cli_archive,
     cli_audit,
+    cli_capacity,
     cli_deployments,
     cli_infer,
     cli_pack,
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_deployments.add_to(commands)
     cli_queries.add_to(commands)
     cli_audit.add_to(commands)
+    cli_capacity.add_to(commands)
     cli_archive.add_to(commands)
     cli_upkeep.add_to(commands)
     cli_infer.add_to(commands)

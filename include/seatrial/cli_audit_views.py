@@ -15,6 +15,7 @@ PLAIN_STEP = {
     "CheckFormat": "format check",
     "DeployToStaging": "deployed to Staging",
     "ShadowValidate": "comparison with Production",
+    "SurveyHardware": "load survey",
     "ProfileHardware": "load measurement",
     "ChooseHardware": "choice of hardware",
     "Promote": "promotion",
@@ -76,6 +77,12 @@ def said(evidence: Document) -> str:
     document, kind = evidence["document"], evidence["kind"]
     if kind in ("ShadowValidate", "Watch"):
         return f"{document['verdict']}: {document['sentence']}"
+    if kind == "SurveyHardware":
+        capacity = document["capacity"]
+        return (
+            f"{document['option']['name']} saturates at {capacity['mu']:g} requests/s; within the objective it is"
+            f" expected to carry {capacity['lambda_max']:g}"
+        )
     if kind == "ProfileHardware":
         capacity, objective = document["capacity"], document["objective"]
         return (
@@ -84,7 +91,7 @@ def said(evidence: Document) -> str:
             f" limit: p{objective['percentile']:g} {objective['latency_ms']:g} ms"
         )
     if kind == "ChooseHardware":
-        return str(document["choice"]["sentence"])
+        return str(document.get("answer", {}).get("paragraph") or document["choice"]["sentence"])
     if kind == "PushAutoscaling":
         return str(document["explanation"])
     if kind == "DeployToStaging":

@@ -37,14 +37,13 @@ def test_a_large_matrix_goes_through_its_stages_to_production(large: Platform, t
         if task["task_id"].endswith("_hardware") and task["map_index"] >= 0:
             states.setdefault(task["task_id"], {})[str(task["rendered_map_index"])] = task["state"]
     surveyed, measured, verified = (states[f"{stage}_hardware"] for stage in ("survey", "profile", "verify"))
-    assert len(surveyed) == len(measured) == OPTIONS
-    assert (surveyed[ON_GPU], measured[ON_GPU]) == ("skipped", "skipped")
+    assert (len(surveyed), len(measured), surveyed[ON_GPU]) == (OPTIONS, LEAST, "skipped")
     succeeded = [name for name, state in measured.items() if state == "success"]
     assert 1 <= len(succeeded) <= LEAST
     assert all(surveyed[name] == "success" for name in succeeded)
     assert set(verified.values()) <= {"success", "skipped"}
     assert 1 <= list(verified.values()).count("success") <= FINALISTS
-    skipped = next(t for t in tasks if t["task_id"] == "profile_hardware" and t["rendered_map_index"] == ON_GPU)
+    skipped = next(t for t in tasks if t["task_id"] == "survey_hardware" and t["rendered_map_index"] == ON_GPU)
     assert "needs T4" in large.log_of(run, skipped)
 
     policy = large.manager.policy("tiny")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from seatrial.autoscale.answer import answer
 from seatrial.autoscale.choose import Choice, choose
 from seatrial.autoscale.derive import ScalingPolicy, derive
 from seatrial.autoscale.table import capacity_table
@@ -21,10 +22,13 @@ def choose_hardware(run: Run, model_id: int) -> dict[str, Any]:
     measured, surveyed = (cells(run, model_id, kind, of_run=True) for kind in (PROFILED, SURVEYED))
     choice = choose(measured, surveyed)
     policy = policy_from(run, choice.cell)
-    document = {"choice": choice.model_dump(mode="json"), "policy": policy.model_dump(mode="json")}
+    told = answer(choice.cell, [*surveyed, *measured], policy, _peak(run, choice.cell))
+    parts = {"choice": choice, "policy": policy, "answer": told}
+    document = {name: part.model_dump(mode="json") for name, part in parts.items()}
     run.api.add_evidence(model_id, "ChooseHardware", "choice", run.id, document)
     _tell(run, choice)
     run.progress(f"target per replica: {policy.explanation}")
+    run.progress(told.paragraph)
     return policy.model_dump(mode="json")
 
 

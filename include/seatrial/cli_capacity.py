@@ -1,0 +1,58 @@
+"""The command of who plans: what a version carries on which hardware, how many replicas a load needs, what it saves."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from seatrial import cli_capacity_views as views
+from seatrial.cli_common import Answer, api, command, version_name
+from seatrial.errors import NotFound
+
+
+def add_to(commands: Any) -> None:
+    new = command(
+        commands,
+        "capacity",
+        capacity,
+        "what a version carries on each hardware option, and what to run for a load",
+        "seatrial capacity pitch@2 --load 50 --latency-ms 100",
+        """Of the newest run that measured it. Another objective is computed from the service times that were kept, by
+the queue model, without any load: its rates are estimates until a run measures them.""",
+    )
+    new.add_argument("version", metavar="MODEL@VERSION")
+    new.add_argument("--load", type=_positive, metavar="R", help="requests per second (default: one replica's target)")
+    new.add_argument("--latency-ms", type=_positive, metavar="MS", help="another limit than the one measured for")
+    new.add_argument("--percentile", type=float, metavar="P", help="another percentile, 50 to 99.99")
+
+
+def capacity(arguments: argparse.Namespace) -> Answer:
+    from seatrial.autoscale.answer import answer
+    from seatrial.autoscale.choose import choose
+    from seatrial.autoscale.derive import derive
+    from seatrial.profiling.evidence import for_other_objective, newest_cells
+
+    with api() as manager:
+        model, number = version_name(arguments.version)
+        dossier = manager.dossier(manager.model_version(model, number)["model_id"])
+    measured, surveyed = newest_cells(dossier["evidence"])
+    if not measured:
+        raise NotFound(f"{arguments.version} was not measured yet")
+    asked = {"latency_ms": arguments.latency_ms, "percentile": arguments.percentile}
+    measured, surveyed = (for_other_objective(cells, **asked) for cells in (measured, surveyed))
+    if all(cell.capacity.method in ("survey", "infeasible") for cell in measured):  # estimates all: each may be chosen
+        known = {cell.option.name for cell in measured}
+        measured, surveyed = [*measured, *(cell for cell in surveyed if cell.option.name not in known)], []
+    choice = choose(measured, surveyed)
+    policy = derive(choice.cell, now_ms=choice.cell.at_ms, peak=arguments.load or 0.0)
+    told = answer(choice.cell, [*surveyed, *measured], policy, arguments.load)
+    parts = {"choice": choice, "policy": policy, "answer": told}
+    document = {name: part.model_dump(mode="json") for name, part in parts.items()}
+    return document, views.capacity_lines(document)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value

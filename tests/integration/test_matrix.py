@@ -1,0 +1,157 @@
+"""A large matrix in its stages, on a real manager and real Inference Servers, without Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial.cli import main
+from seatrial.client.manager_api import ManagerAPI
+from seatrial.profiling import bench, capacity
+from seatrial.profiling.pruning import FINALISTS, LEAST
+from seatrial.steps import profile_hardware as steps
+from seatrial.steps.choose_hardware import choose_hardware
+from seatrial.steps.run import Run
+from tests.managers import environ_of, managers
+from tests.rollover import registered, run_of
+
+MATRIX = "- {matrix: cpu, cores: [1, 2], max_batch: [1, 4]}\n- {name: two, cores: 2, instances: 2, price: 2}\n"
+OPTIONS = 5
+OBJECTIVE = {"percentile": 99, "latency_ms": 100}
+
+
+@pytest.fixture(scope="module")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagerAPI]:
+    home = tmp_path_factory.mktemp("home")
+    (home / "options.yaml").write_text(MATRIX)
+    cores = os.sched_getaffinity(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(capacity, "VERIFY_S", 4.0)
+        patch.setattr(bench, "LEVEL_S", (2.0, 4.0))
+        patch.setattr("seatrial.steps.choose_hardware.capacity_table", repr)  # pandas is in Airflow's environment only
+        with managers(environ_of(home, SEATRIAL_OPTIONS=str(home / "options.yaml"))) as [api]:
+            yield api
+    os.sched_setaffinity(0, cores)  # the measurements kept off the servers'
+
+
+@pytest.fixture(scope="module")
+def first(manager: ManagerAPI) -> dict[str, Any]:
+    """The version that a first run measured, and the policy that it chose."""
+    run = run_of(manager, "first")
+    version = registered(Path(manager.health()["home"]), run, objective=OBJECTIVE)
+    return {**version, "policy": all_stages(run, version["model_id"])}
+
+
+def all_stages(run: Run, model_id: int) -> dict[str, Any]:
+    """As the DAG maps them."""
+    mapped = steps.stages(steps.hardware_options(run, []))
+    for option in mapped["survey"]:
+        if steps.why_no_survey(run, model_id, option) is None:
+            steps.survey_hardware(run, model_id, option)
+    for place in mapped["measure"]:
+        if (option := steps.to_measure(run, model_id, place)) is not None:
+            steps.profile_hardware(run, model_id, option)
+    for place in mapped["verify"]:
+        if (option := steps.to_verify(run, model_id, place)) is not None:
+            steps.verify_hardware(run, model_id, option)
+    return choose_hardware(run, model_id)
+
+
+def documents(manager: ManagerAPI, model_id: int, kind: str, run: str) -> dict[str, dict[str, Any]]:
+    return {e["key"]: e["document"] for e in manager.evidence(model_id, kind) if e["run"] == run}
+
+
+def test_a_large_matrix_is_surveyed_measured_in_part_and_verified_at_the_top(
+    manager: ManagerAPI, first: dict[str, Any]
+) -> None:
+    surveyed, measured = (
+        documents(manager, first["model_id"], kind, "first") for kind in ("SurveyHardware", "ProfileHardware")
+    )
+    assert 1 <= len(surveyed) <= OPTIONS
+    assert {cell["capacity"]["method"] for cell in surveyed.values()} <= {"survey", "infeasible"}
+    assert 1 <= len(measured) <= LEAST
+    assert set(measured) <= set(surveyed)
+    verified = {name for name, cell in measured.items() if cell["capacity"]["verified_s"] == 4.0}
+    assert 1 <= len(verified) <= FINALISTS
+    assert first["policy"]["option"]["name"] in verified
+
+
+def test_the_answer_is_kept_with_the_choice(manager: ManagerAPI, first: dict[str, Any]) -> None:
+    document = documents(manager, first["model_id"], "ChooseHardware", "first")["choice"]
+    told, chosen = document["answer"], document["choice"]["cell"]["option"]["name"]
+    assert told["chosen"]["option"] == chosen == first["policy"]["option"]["name"]
+    assert any(way["option"] == chosen for way in told["front"])
+    assert told["bottleneck"]["figure"] in told["paragraph"]
+    assert f"run 1 replica of {chosen}" in told["paragraph"]
+
+
+@pytest.fixture
+def no_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any load fails."""
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("load was put on a server")
+
+    for name in ("survey_capacity", "measure_capacity", "verify_capacity"):
+        monkeypatch.setattr(steps, name, refuse)
+
+
+@pytest.mark.usefixtures("no_load")
+def test_another_run_of_the_same_version_measures_nothing_again(manager: ManagerAPI, first: dict[str, Any]) -> None:
+    run, model_id = run_of(manager, "again"), first["model_id"]
+    for kind, measure in (("SurveyHardware", steps.survey_hardware), ("ProfileHardware", steps.profile_hardware)):
+        before = documents(manager, model_id, kind, "first")
+        for cell in before.values():
+            measure(run, model_id, cell["option"])
+        assert documents(manager, model_id, kind, "again") == before
+    again = choose_hardware(run, model_id)
+    kept = ("option", "lambda_max", "mu", "target_per_replica")
+    assert {name: again[name] for name in kept} == {name: first["policy"][name] for name in kept}
+
+
+@pytest.mark.usefixtures("no_load")
+def test_another_objective_for_the_same_files_is_surveyed_without_load(
+    manager: ManagerAPI, first: dict[str, Any]
+) -> None:
+    run = run_of(manager, "tighter")
+    tighter = {**OBJECTIVE, "latency_ms": 30}
+    other = registered(Path(manager.health()["home"]), run, objective=tighter)
+    assert other["version"] != first["version"]
+    for option in steps.hardware_options(run, []):
+        if option["name"] in documents(manager, first["model_id"], "SurveyHardware", "first"):
+            steps.survey_hardware(run, other["model_id"], option)
+    found = documents(manager, other["model_id"], "SurveyHardware", "tighter")
+    for name, before in documents(manager, first["model_id"], "SurveyHardware", "first").items():
+        assert found[name]["objective"] == tighter
+        assert found[name]["capacity"]["mu"] == before["capacity"]["mu"]
+        assert found[name]["capacity"]["lambda_max"] <= before["capacity"]["lambda_max"]
+
+
+def test_the_command_line_answers_for_another_load_and_objective(
+    manager: ManagerAPI, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEATRIAL_HOME", manager.health()["home"])
+    load = 3.5 * first["policy"]["target_per_replica"]
+    main(["capacity", "tiny@1", "--load", str(load)])
+    _, *table, paragraph = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("*") for line in table) == 1
+    assert "run 4 replicas of" in paragraph
+    main(["capacity", "tiny@1", "--latency-ms", "30", "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert document["choice"]["cell"]["objective"]["latency_ms"] == 30
+    assert {row["method"] for row in document["choice"]["table"]} <= {"survey", "infeasible"}
+    main(["show", "tiny@1"])
+    assert "load survey (SurveyHardware): cpu-c2-t1-i1-b4 saturates at" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_load")
+def test_the_weekly_measurement_counts_nothing_that_is_known(manager: ManagerAPI, first: dict[str, Any]) -> None:
+    run, option = run_of(manager, "weekly"), first["policy"]["option"]
+    steps.profile_hardware(run, first["model_id"], option)
+    with pytest.raises(AssertionError, match="load was put on a server"):
+        steps.profile_hardware(run, first["model_id"], option, anew=True)

@@ -1,0 +1,33 @@
+"""What a capacity looks like to a person."""
+
+from __future__ import annotations
+
+from seatrial.autoscale.answer import answer
+from seatrial.autoscale.choose import choose
+from seatrial.autoscale.derive import derive
+from seatrial.cli_capacity_views import capacity_lines
+from tests.unit.autoscale.test_derive_and_choose import cell
+
+
+def test_the_cheapest_is_first_the_chosen_one_and_the_front_are_marked() -> None:
+    cells = [
+        cell("dear", price=9, p99_ms=99),
+        cell("cheap"),
+        cell("quiet", price=2, p99_ms=10),
+        cell("slow", feasible=False, method="infeasible", lambda_max=0.0),
+    ]
+    choice = choose(cells, [cell("guess", lam=900, method="survey")])
+    policy = derive(choice.cell, now_ms=0)
+    parts = {"choice": choice, "policy": policy, "answer": answer(choice.cell, cells, policy)}
+    head, *rows, paragraph = capacity_lines({name: part.model_dump(mode="json") for name, part in parts.items()})
+    assert head.split("  ")[1:3] == ["option", "requests/s"] or "option" in head
+    assert [row[:1] + row.split()[0 if row[0] == " " else 1] for row in rows] == [
+        " guess",
+        "*cheap",
+        "+quiet",
+        " dear",
+        " slow",
+    ]
+    assert rows[0].split()[-1] == "survey"
+    assert rows[-1].split()[1:] == ["–", "120.0", "30", "1", "–", "infeasible"]
+    assert paragraph == parts["answer"].model_dump()["paragraph"]
