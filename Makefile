@@ -101,6 +101,14 @@ bench-runtime: .venv-manager/.ready $(EXAMPLES)/.ready ## the python runtime aga
 bench-capacity: .venv-manager/.ready $(EXAMPLES)/.ready ## the capacity search again and again, long levels around its answer (15 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.capacity --examples "$(CURDIR)/$(EXAMPLES)"
 
+.PHONY: sim-matrix
+sim-matrix: .venv-manager/.ready ## the stages of a large hardware matrix on 300 simulated response surfaces: time, regret (20 s)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.sim_matrix
+
+.PHONY: bench-matrix
+bench-matrix: .venv-manager/.ready $(EXAMPLES)/.ready ## a real CPU matrix of 12 options in stages and exhaustively: seconds, regret (30 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.matrix --examples "$(CURDIR)/$(EXAMPLES)"
+
 .PHONY: bench-rollover
 bench-rollover: .venv-manager/.ready $(EXAMPLES)/.ready ## 20 promotions and rollbacks under steady load: failed calls, p99, seconds (5 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.rollover --examples "$(CURDIR)/$(EXAMPLES)"
