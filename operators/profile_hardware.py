@@ -96,11 +96,12 @@ class VerifyHardware(StepOperator):
 
 
 def labelled(option: dict[str, Any] | None) -> dict[str, Any]:
-    """The option, and the mapped task named after it on Airflow's page; without one the task is skipped."""
+    """The option, and the mapped task named after it on Airflow's page; without one the task is skipped. A task without
+    a name would fail: Airflow renders map_index_template of skipped ones too."""
+    named = {"hardware_option": "none left" if option is None else option["name"]}
+    get_current_context().update(named)  # type: ignore[typeddict-item]
     if option is None:
         raise AirflowSkipException("no option is left that could win, or the version was not validated in this run")
-    named = {"hardware_option": option["name"]}  # read by map_index_template
-    get_current_context().update(named)  # type: ignore[typeddict-item]
     return option
 
 

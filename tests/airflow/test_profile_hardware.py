@@ -1,0 +1,29 @@
+"""What the mapped tasks of a measurement are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from operators import profile_hardware
+
+
+@pytest.fixture
+def context(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(profile_hardware, "get_current_context", lambda: found)
+    return found
+
+
+def test_a_task_is_named_after_its_option(context: dict[str, Any]) -> None:
+    assert profile_hardware.labelled({"name": "cpu-2x2"}) == {"name": "cpu-2x2"}
+    assert context == {"hardware_option": "cpu-2x2"}
+
+
+def test_a_task_that_is_skipped_has_a_name_too(context: dict[str, Any]) -> None:
+    """Without one Airflow fails it: the template of the name has nothing to render."""
+    with pytest.raises(AirflowSkipException, match="no option is left"):
+        profile_hardware.labelled(None)
+    assert context == {"hardware_option": "none left"}
