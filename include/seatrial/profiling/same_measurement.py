@@ -34,9 +34,10 @@ def measured_as(
 
 
 def find_same(cells: Iterable[Cell], key: str, objective: Objective, now_ms: int) -> Cell | None:
-    """The newest of the cells that measured this and is not too old; one with the same objective before the others."""
+    """The newest of the cells that measured this and is not too old; one with the same objective before the others.
+    One that was too slow when idle counts as none: it has no service times, and a second of load tells again."""
     oldest_ms = now_ms - 1000 * GOOD_FOR_S
-    same = [cell for cell in cells if cell.measured_as == key and cell.at_ms >= oldest_ms]
+    same = [cell for cell in cells if cell.measured_as == key and cell.at_ms >= oldest_ms and cell.capacity.services_ms]
     return max(same, key=lambda cell: (cell.objective == objective, cell.at_ms), default=None)
 
 

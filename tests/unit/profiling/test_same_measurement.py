@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seatrial.hardware import HardwareOption
-from seatrial.profiling.cell import Capacity, Objective
+from seatrial.profiling.cell import Capacity, Cell, Objective
 from seatrial.profiling.same_measurement import GOOD_FOR_S, find_same, for_objective, measured_as
 from tests.unit.autoscale.test_derive_and_choose import cell
 
@@ -42,13 +42,17 @@ def test_a_new_name_or_price_is_the_same_measurement() -> None:
     assert key(OPTION.model_copy(update={"name": "two-cores", "price": 7.0})) == key()
 
 
+def known(name: str, services_ms: tuple[float, ...] = (10.0,), **of: Any) -> Cell:
+    return cell(name, services_ms=services_ms).model_copy(update={"measured_as": "k", **of})
+
+
 def test_the_newest_with_the_same_objective_is_taken_and_none_that_is_too_old() -> None:
     now = MONTH_MS
     same = [
-        cell("a").model_copy(update={"measured_as": "k", "at_ms": now - 3}),
-        cell("b").model_copy(update={"measured_as": "k", "at_ms": now - 2}),
-        cell("c").model_copy(update={"measured_as": "k", "at_ms": now - 1, "objective": Objective(latency_ms=7)}),
-        cell("d").model_copy(update={"measured_as": "other", "at_ms": now}),
+        known("a", at_ms=now - 3),
+        known("b", at_ms=now - 2),
+        known("c", at_ms=now - 1, objective=Objective(latency_ms=7)),
+        known("d", at_ms=now, measured_as="other"),
     ]
 
     def found(objective: Objective, at: int) -> str | None:
@@ -59,6 +63,12 @@ def test_the_newest_with_the_same_objective_is_taken_and_none_that_is_too_old() 
     assert found(Objective(latency_ms=7), now) == "c"
     assert found(Objective(latency_ms=9), now) == "c"
     assert found(OBJECTIVE, 2 * MONTH_MS) is None
+
+
+def test_what_was_too_slow_when_idle_is_measured_again() -> None:
+    idle_alone = known("a", services_ms=(), at_ms=MONTH_MS)
+    assert find_same([idle_alone], "k", OBJECTIVE, MONTH_MS) is None
+    assert find_same([idle_alone], "k", Objective(latency_ms=500), MONTH_MS) is None
 
 
 def measured(**more: Any) -> Capacity:
