@@ -23,7 +23,7 @@ the queue model, without any load: its rates are estimates until a run measures 
     new.add_argument("version", metavar="MODEL@VERSION")
     new.add_argument("--load", type=_positive, metavar="R", help="requests per second (default: one replica's target)")
     new.add_argument("--latency-ms", type=_positive, metavar="MS", help="another limit than the one measured for")
-    new.add_argument("--percentile", type=float, metavar="P", help="another percentile, 50 to 99.99")
+    new.add_argument("--percentile", type=_percentile, metavar="P", help="another percentile, 50 to 99.99")
 
 
 def capacity(arguments: argparse.Namespace) -> Answer:
@@ -55,4 +55,11 @@ def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _percentile(text: str) -> float:
+    value = float(text)
+    if not 50 <= value <= 99.99:
+        raise argparse.ArgumentTypeError(f"{text} is not between 50 and 99.99")
     return value
