@@ -17,11 +17,14 @@ STEPS = {
     "register_version": "Register",
     "deploy_to_staging": "Deploy to Staging",
     "shadow_validate": "Shadow",
+    "survey_hardware": "Survey",
     "profile_hardware": "Profile",
+    "verify_hardware": "Verify",
     "choose_hardware": "Choose",
     "promote": "Promote",
     "push_autoscaling": "Push autoscaling",
 }
+FOR_MANY_OPTIONS = {"survey_hardware", "verify_hardware"}
 MARKS = {"success": "[green]✔[/]", "failed": "[red]✘[/]", "skipped": "[dim]–[/]", "running": "[cyan]▶[/]"}
 WAITING = "[dim]·[/]"
 
@@ -43,7 +46,7 @@ class Display:
 
 
 class StepsView:
-    """The eight steps of one run. On a terminal a live table; else each step is printed once, when it is over."""
+    """The steps of one run. On a terminal a live table; else each step is printed once, when it is over."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -74,12 +77,16 @@ class StepsView:
 
 
 def rows_of(tasks: Sequence[Mapping[str, Any]], now: float) -> list[dict[str, Any]]:
-    """One row for each step, or for each option of a mapped one, in the order of the work (pure). `now`: seconds since
-    1970; a running step shows how long it has been at it."""
+    """One row for each step, or for each option of a mapped one, in the order of the work (pure); those for many
+    options only once there are. `now`: seconds since 1970; a running step shows how long it has been at it."""
     rows = []
     for name, title in STEPS.items():
         found = sorted((t for t in tasks if t["task_id"] == name), key=lambda t: int(t["map_index"]))
-        for task in found or [{"map_index": -1, "state": None}]:
+        if name in FOR_MANY_OPTIONS:
+            found = [task for task in found if task["map_index"] >= 0]
+        elif not found:
+            found = [{"map_index": -1, "state": None}]
+        for task in found:
             state = task["state"]
             rows.append(
                 {

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from quickstart.display import STEPS, rows_of
+from quickstart.display import FOR_MANY_OPTIONS, STEPS, rows_of
 
 BEGAN, ENDED = "2026-01-01T00:00:00Z", "2026-01-01T00:00:02.500Z"
 AT_BEGIN = 1767225600.0
@@ -13,7 +13,15 @@ def row(title: str, option: str = "", **task: object) -> tuple[str, str]:
 
 
 def test_every_step_has_a_row_before_anything_ran() -> None:
-    assert [r["title"] for r in rows_of([], AT_BEGIN)] == list(STEPS.values())
+    always = [title for name, title in STEPS.items() if name not in FOR_MANY_OPTIONS]
+    assert [r["title"] for r in rows_of([], AT_BEGIN)] == always
+
+
+def test_the_stages_of_a_large_matrix_have_rows_only_where_there_is_one() -> None:
+    small = {"task_id": "survey_hardware", "map_index": -1, "state": "skipped"}
+    large = {"task_id": "survey_hardware", "map_index": 0, "state": "running"}
+    assert "Survey" not in [r["title"] for r in rows_of([small], AT_BEGIN)]
+    assert [r["title"] for r in rows_of([large], AT_BEGIN)].index("Survey") == list(STEPS).index("survey_hardware")
 
 
 def test_a_running_step_shows_the_seconds_so_far_and_an_ended_one_its_own() -> None:
