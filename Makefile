@@ -17,7 +17,7 @@ IN_AIRFLOW := $(addprefix tests/unit/,autoscale client core formats profiling sh
 	$(addprefix tests/unit/,registry/test_rules.py rollover/test_warmth.py) \
 	$(addprefix tests/unit/,serving/test_placement.py serving/test_triton_metrics.py storage/test_local.py)
 # Tests that judge figures have the machine to themselves; the others run beside each other (ADR 14).
-ALONE := $(addprefix tests/,integration/test_bench_runtime.py integration/test_measuring.py integration/test_steps.py e2e/test_journey.py e2e/test_never_rendered.py)
+ALONE := $(addprefix tests/,integration/test_bench_runtime.py integration/test_measuring.py integration/test_steps.py e2e/test_journey.py e2e/test_large_matrix.py e2e/test_never_rendered.py)
 WITH_EXAMPLES := SEATRIAL_EXAMPLES="$(CURDIR)/$(EXAMPLES)"
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 SOURCES := include operators dags plugins quickstart benchmarks tests

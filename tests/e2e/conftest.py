@@ -48,11 +48,22 @@ class Platform:
             _, url = _start_manager(self.children, self.home)
         assert url == self.manager_url
 
-    def run_of(self, upload: Path, limit_s: float = 300.0) -> dict[str, Any]:
+    @contextmanager
+    def options(self, text: str) -> Iterator[None]:
+        """The manager has these options inside, and the usual ones after."""
+        try:
+            with self.manager_away():
+                options_file(self.home).write_text(text)
+            yield
+        finally:
+            with self.manager_away():
+                options_file(self.home).write_text(OPTIONS)
+
+    def run_of(self, upload: Path) -> dict[str, Any]:
         """The finished run of an upload."""
-        deadline = Deadline.after(limit_s)
+        deadline = Deadline.after(300)
         run = wait_until(lambda: self.airflow.run_of_upload(str(upload)), deadline, f"a run of {upload.name}")
-        return self.ended("model_version", run["dag_run_id"], limit_s)
+        return self.ended("model_version", run["dag_run_id"])
 
     def run_after(self, former: dict[str, Any]) -> dict[str, Any]:
         """The run that is started for the same upload after its `former` one; maybe not finished."""
@@ -64,12 +75,12 @@ class Platform:
 
         return wait_until(another, Deadline.after(60), f"another run of {upload}")
 
-    def ended(self, dag: str, run_id: str, limit_s: float = 300.0) -> dict[str, Any]:
+    def ended(self, dag: str, run_id: str) -> dict[str, Any]:
         def finished() -> dict[str, Any] | None:
             run = self.airflow.run(dag, run_id)
             return run if run["state"] in FINISHED else None
 
-        return wait_until(finished, Deadline.after(limit_s), f"run {run_id} ends")
+        return wait_until(finished, Deadline.after(300), f"run {run_id} ends")
 
     def first_failure(self, run: dict[str, Any]) -> tuple[str, str]:
         """The first failed task of a run, and its log as one text."""
@@ -84,20 +95,18 @@ class Platform:
 
 
 def _start_manager(children: Children, home: Path) -> tuple[ManagerAPI, str]:
-    return start_manager(children, home, settle_s=SETTLE_S, options_file=home / "options.yaml")
+    return start_manager(children, home, settle_s=SETTLE_S, options_file=options_file(home))
+
+
+def options_file(home: Path) -> Path:
+    return home / "options.yaml"
 
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One option that this machine has, and one that it has not."""
-    with platform_on(tmp_path_factory.mktemp("home"), OPTIONS) as found:
-        yield found
-
-
-@contextmanager
-def platform_on(home: Path, options: str) -> Iterator[Platform]:
-    """A whole platform on `home`, with the options of this YAML text."""
-    (home / "options.yaml").write_text(options)
+    home = tmp_path_factory.mktemp("home")
+    options_file(home).write_text(OPTIONS)
     children = Children()
     try:
         manager, url = _start_manager(children, home)
