@@ -64,7 +64,8 @@ def _compared(machine: Machine, keep: Path) -> dict[str, Any]:
     stages = _once(keep / "staged.json", lambda: _staged(machine))
     cells = {option.name: _once(keep / f"{option.name}.json", partial(_alone, machine, option)) for option in OPTIONS}
     costs = {name: cell["cost"] for name, cell in cells.items() if cell["cost"] is not None}
-    regret = costs[stages["chosen"]] / min(costs.values()) - 1
+    chosen = costs.get(stages["chosen"])
+    regret = None if chosen is None else round(chosen / min(costs.values()) - 1, 4)  # None: alone it carried nothing
     exhaustive_s = sum(cell["seconds"] for cell in cells.values())
     share = stages["seconds"] / exhaustive_s
     return {
@@ -73,9 +74,9 @@ def _compared(machine: Machine, keep: Path) -> dict[str, Any]:
         "exhaustive_s": round(exhaustive_s, 1),
         "time_share": round(share, 3),
         "cheapest": min(costs, key=lambda name: costs[name]),
-        "regret": round(regret, 4),
+        "regret": regret,
         "rates": {name: cell["lambda_max"] for name, cell in cells.items()},
-        "ok": share <= TIME and regret <= REGRET,
+        "ok": share <= TIME and regret is not None and regret <= REGRET,
     }
 
 
