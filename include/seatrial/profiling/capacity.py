@@ -17,7 +17,7 @@ from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity
 from seatrial.profiling.load import LoadResult
 from seatrial.profiling.queue_model import BLOCK, service_times
-from seatrial.profiling.search import NEXT_TO, Search
+from seatrial.profiling.search import FAR, NEXT_TO, Search
 
 IDLE_S = 1.0
 SURVEY_S = 2.5
@@ -86,20 +86,27 @@ def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity
 
 
 def verify_capacity(bench: Bench, measured: Capacity) -> Capacity:
-    """The measured answer under a long level, or the highest below it that one kept; infeasible when none did."""
+    """The measured answer under a long level, or the highest below it that one kept; infeasible when none did. Where
+    the model, taught by an overload, went far below it, the middle is tried too."""
     began = time.monotonic()
-    start, rate, high = _known(bench, measured), measured.lambda_max, measured.lambda_high
+    start, rate, high, kept = _known(bench, measured), measured.lambda_max, measured.lambda_high, None
     for _ in range(VERIFIED_TIMES):
         found = bench.open(rate, VERIFY_S)
         start.search.learn(_services(bench, found))
         if bench.holds(found):
-            bench.note_chance(found)
-            method = "live" if rate < measured.lambda_max else measured.method
-            kept = _result(bench, start, method, (rate, rate, high), _latencies(found), began)
-            return kept.model_copy(update={"verified_s": VERIFY_S})
-        rate, high = min(rate / NEXT_TO, start.search.expected or rate), rate
-    bench.notes.append(f"no level of {VERIFY_S:.0f} s down to {high:.1f} requests/s kept the objective")
-    return _result(bench, start, "infeasible", NOTHING, _latencies(found), began)
+            kept = found
+        else:
+            high = rate
+        if kept is not None and high <= FAR * kept.rate:
+            break
+        rate = (kept.rate + high) / 2 if kept else min(rate / NEXT_TO, start.search.expected or rate)
+    if kept is None:
+        bench.notes.append(f"no level of {VERIFY_S:.0f} s down to {high:.1f} requests/s kept the objective")
+        return _result(bench, start, "infeasible", NOTHING, _latencies(found), began)
+    bench.note_chance(kept)
+    method = "live" if kept.rate < measured.lambda_max else measured.method
+    verified = _result(bench, start, method, (kept.rate, kept.rate, high), _latencies(kept), began)
+    return verified.model_copy(update={"verified_s": VERIFY_S})
 
 
 def _start(bench: Bench, saturation_s: float) -> Start:

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from seatrial.profiling.bench import Bench
+from seatrial.profiling.capacity import verify_capacity
 from seatrial.profiling.cell import Objective
 from seatrial.profiling.load import LoadResult
+from seatrial.profiling.queue_model import latencies
+from seatrial.profiling.search import FAR
+from tests.unit.autoscale.test_derive_and_choose import cell
 
 
 @pytest.mark.parametrize(("late", "notes"), [(2, 0), (5, 1)])
@@ -18,3 +22,33 @@ def test_a_level_that_only_chance_excuses_says_so_with_its_numbers(late: int, no
     assert len(bench.notes) == notes
     if notes:
         assert bench.notes == ["at 10.0 requests/s 5 of 300 were late, in 1 burst(s): no proof of more than 1.0%"]
+
+
+class Simulated(Bench):
+    """A server that takes 10 ms a request up to `carries` requests/s, and 25 ms above it, as beside other work."""
+
+    carries = 60.0
+
+    def open(self, rate: float, seconds: float | None = None) -> LoadResult:
+        service_s, requests = 0.01 if rate <= self.carries else 0.025, int(rate * (seconds or 4.0))
+        sent = np.cumsum(np.random.default_rng(1).exponential(1.0, requests)) / rate  # as `latencies` has them
+        latency = latencies(rate, [service_s], 1, requests=requests, seed=1)
+        return LoadResult(rate, sent[-1], latency, sent, np.zeros(requests), 0, (), False)
+
+
+def verified(carries: float) -> tuple[float, float]:
+    """lambda_max and the upper end of its interval, for an answer of 80 before."""
+    bench = Simulated("127.0.0.1:1", None, [], 1, Objective(percentile=99, latency_ms=100), lambda _: None, seed=1)
+    bench.carries = carries
+    before = cell(idle_p50_ms=10.0, services_ms=(10.0,) * 500, lam=80.0).capacity
+    found = verify_capacity(bench, before)
+    return found.lambda_max, found.lambda_high
+
+
+def test_an_answer_that_a_long_level_keeps_stays() -> None:
+    assert verified(carries=90) == (80.0, 84.0)
+
+
+def test_what_an_overload_taught_the_model_does_not_throw_the_answer_far_down() -> None:
+    found, high = verified(carries=60)
+    assert found <= 60 < high <= FAR * found
