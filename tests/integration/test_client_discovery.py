@@ -47,7 +47,7 @@ def test_a_cache_file_is_used_at_once_whatever_the_manager_does(how: str, tmp_pa
         wait_until(cache.exists, Deadline.after(30), "the cache is written")
     assert oct(cache.stat().st_mode & 0o777) == "0o600"
     with silent() as url, _client(url if how == "silent" else "http://127.0.0.1:9", cache_file=cache) as client:
-        assert client.infer("tiny", x=X, timeout_s=0.2).endpoint == "a:1"
+        assert client.infer("tiny", x=X, timeout_s=30.0).endpoint == "a:1"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_name_reaches_no_other_route_whatever_it_holds() -> None:
 
 
 def test_discovery_says_what_is_wrong_at_the_managers_address() -> None:
-    with answering(200, "text/html", b"<html>") as (url, _), InferenceClient(url, "", timeout_s=0.5) as client:
+    with answering(200, "text/html", b"<html>") as (url, _), InferenceClient(url, "", timeout_s=2.0) as client:
         with pytest.raises(ManagerUnavailable, match="<html>"):
             client.infer("tiny", x=1.0)
 

@@ -458,8 +458,9 @@ def test_a_trial_whose_lease_has_passed_is_not_adopted(
     home: Path, installation: TritonInstallation, model: Path
 ) -> None:
     with backend_in(home, installation, stop_servers=False) as backend:
-        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=4.0)
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
         state_of(backend, server, "ready")
+        backend.renew(server, 2.0)
         until = backend.records()[server].lease_until or 0.0
     wait_until(lambda: time.monotonic() > until, Deadline.after(10), "the lease has passed")
     assert members(home / "servers" / server), "nobody has stopped it"
