@@ -20,6 +20,9 @@ from seatrial.uploads.watch import Watch
 SLOW_S = 30.0
 """A poll that takes longer is logged, as trouble."""
 
+AGAIN_S = 30.0
+"""A root in trouble is opened again so often."""
+
 PRUNE_S = 3600.0
 """Records of uploads that are gone are dropped so often."""
 
@@ -65,8 +68,10 @@ class RootWatcher:
 
     async def _opened(self, looks: _Looks | None) -> _Looks:
         """The root as it was, or opened anew when it is in trouble: then what was seen of it stays known."""
-        if looks and self._trouble_s is None:
+        if looks and (self._trouble_s is None or time.monotonic() - looks.opened_s < AGAIN_S):
             return looks
+        if looks:  # one that cannot be opened now is looked at as it was until the next time
+            looks.opened_s = time.monotonic()
         root = await in_thread(self._open_root)
         if looks and looks.root.url == root.url:
             looks.root = root
@@ -131,7 +136,8 @@ class _Looks:
     """What there is of a root once it was opened."""
 
     def __init__(self, root: UploadRoot, pending: Pending, settle_s: float, most_files: int) -> None:
-        self.root, self.pending, self.pruned_s = root, pending, time.monotonic()
+        self.root, self.pending = root, pending
+        self.opened_s = self.pruned_s = time.monotonic()
         self.watch = Watch(self._entries, root.name_of, settle_s, pending.confirmed, most_files)
 
     def _entries(self, folder: str) -> list[Entry]:

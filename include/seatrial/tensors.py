@@ -118,14 +118,16 @@ def to_npz(tensors: Tensors) -> bytes:
 
 
 def plain_text(array: Array, limit_bytes: int = 256 * 2**20) -> Array:
-    """A BYTES tensor of texts as .npz keeps it without pickling: each takes its longest's length.
+    """An array of str objects as .npz keeps it without pickling: each takes its longest's length.
 
-    Raises ValueError, saying what it holds that cannot be kept: a text that ends in NUL, which numpy would cut off, or
-    more than `limit_bytes` in all.
+    Raises ValueError, saying what it holds that cannot be kept: what is no text, a text that ends in NUL, which numpy
+    would cut off, or more than `limit_bytes` in all.
     """
+    if not all(type(each) is str for each in array.flat):
+        raise ValueError("a value that is no text")
     if 4 * array.size * max(map(len, array.flat), default=0) > limit_bytes:
         raise ValueError("texts that are too long together")
-    texts = np.array(array.tolist())
+    texts = array.astype(np.str_)
     if texts.tolist() != array.tolist():
         raise ValueError("a text that ends in NUL")
     return texts

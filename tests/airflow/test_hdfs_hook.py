@@ -52,6 +52,14 @@ def test_tls_and_a_token_are_the_connections_or_the_settings(settings: pytest.Mo
     assert access(upload_roots()[1])[1:] == ("https", "seatrial", Path("/etc/connections-token"))
 
 
+def test_certificates_that_cannot_be_read_are_refused_by_name(settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("not a certificate")
+    for verify in (tmp_path / "nowhere.pem", tmp_path / "none.pem"):
+        connect(settings, extra={"use_ssl": True, "verify": str(verify)})
+        with pytest.raises(Refused, match=f"certificates cannot be checked with {verify}: "):
+            upload_roots()
+
+
 def test_an_upload_is_found_by_its_full_name_and_by_the_one_without_a_host(settings: pytest.MonkeyPatch) -> None:
     connect(settings)
     for name in ("hdfs:///models/a%20b", "hdfs://nn2:9870/models/a%20b"):

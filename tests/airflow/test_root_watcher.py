@@ -115,7 +115,10 @@ def test_a_root_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
     assert [line for line in log if "no connection" in line] == [f"upload root {tmp_path.as_uri()}: no connection"]
 
 
-def test_a_root_in_trouble_is_opened_again_and_what_was_seen_of_it_stays_known(tmp_path: Path) -> None:
+def test_a_root_in_trouble_is_opened_again_and_what_was_seen_of_it_stays_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(root_watcher, "AGAIN_S", 0.0)
     upload, log, opened = write_upload(tmp_path / "a", model=False), Log(), list[int]()
 
     def open_root() -> UploadRoot:
@@ -145,6 +148,22 @@ def test_a_root_in_trouble_is_opened_again_and_what_was_seen_of_it_stays_known(t
     assert names[0] == str(upload)
     assert len(set(names)) == len(names), "an upload was told again for its root's sake"
     assert sum("watching" in line for line in log) == 1
+
+
+def test_a_root_in_trouble_that_cannot_be_opened_again_yet_is_looked_at_as_it_was(tmp_path: Path) -> None:
+    upload, log, opened, listings = write_upload(tmp_path / "a", model=False), Log(), count(), count()
+
+    def act() -> None:
+        if next(listings) < 2:
+            raise TryAgain("the NameNode restarts")
+
+    def open_root() -> UploadRoot:
+        if next(opened):
+            raise TryAgain("Airflow does not say the connection")
+        return root_of(tmp_path, act)
+
+    one = RootWatcher(tmp_path.as_uri(), open_root, AsyncStore(), log, poll_s=0.001, settle_s=5, most_files=10)
+    assert told([one], 1) == [str(upload)]
 
 
 def test_a_root_of_the_settings_is_watched_with_the_files_that_they_allow_an_upload(

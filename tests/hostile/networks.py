@@ -11,6 +11,7 @@ from typing import Any
 from onnx import TensorProto, helper
 
 from seatrial.client.fields import fields, varint
+from seatrial.uploads.tree import MARKER
 from tests.hostile.case import Build, Case, flipped, onnx_file
 from tests.models import write_upload
 from tests.saved_models import field
@@ -84,6 +85,11 @@ def _external(
 
 def _outside(location: str | None, *says: str, size: int | None = 16, **more: str) -> Case:
     return Case(_external(location, size, more), NAME, ("external data of 'w'", *says))
+
+
+def _weights_in_the_marker(folder: Path) -> None:
+    _external(MARKER, None)(folder)
+    (folder / MARKER).write_bytes(bytes(16))
 
 
 def _external_bytes() -> bytes:
@@ -277,6 +283,7 @@ EXTERNAL = {
     "absent": Case(_external("v.bin"), "v.bin", ("is missing",)),
     "linked": Case(_linked, "w.bin", ("symbolic link",)),
     "empty": Case(_external("w.bin", 0), "w.bin", ("is empty",)),
+    "marker": Case(_weights_in_the_marker, MARKER, ("marks that the upload is whole",)),
     "short": _outside("w.bin", "16", size=15),
     "length-too-large": _outside("w.bin", "length", length="4096"),
     "length-too-small": _outside("w.bin", "length", length="4"),

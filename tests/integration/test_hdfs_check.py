@@ -171,7 +171,7 @@ def test_a_datanode_that_stays_away_is_a_matter_of_trying_again_also_for_the_tri
         if text.startswith("static check passed"):  # from here on the manager fetches
             broken.stop("DataNode", how=signal.SIGKILL)
 
-    with pytest.raises(TryAgain, match="could not be started"):
+    with pytest.raises(TryAgain, match="the machine failed the Inference Server"):
         check_format(run_of(api, "away", go), upload)
     with pytest.raises(TryAgain):
         check_format(run_of(api, "away"), upload)

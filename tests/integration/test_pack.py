@@ -63,12 +63,18 @@ def external_onnx(path: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "value"), [("FILES", "1"), ("BYTES", "100")])
 @pytest.mark.parametrize("model", ["onnx", "savedmodel"])
+@pytest.mark.parametrize("more", [(), ("--no-check",)])
 def test_what_is_packed_is_within_the_limits_of_an_upload(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, model: str, name: str, value: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    name: str,
+    value: str,
+    more: tuple[str, ...],
 ) -> None:
     path = tiny_onnx(Path("tiny.onnx")) if model == "onnx" else write_saved_model(Path("tiny"))
     monkeypatch.setenv(f"SEATRIAL_UPLOAD_{name}", value)
-    status, said = refused(capsys, str(path), "x.npz")
+    status, said = refused(capsys, str(path), "x.npz", *more)
     assert (status, f"limit: {value} " in said) == (2, True), said
 
 
@@ -185,6 +191,11 @@ def _file(name: str, data: bytes) -> Callable[[], str]:
             ("nul.json",),
             "nul.json: layer 'words' holds a text that ends in NUL",
         ),
+        (
+            lambda: str(tiny_onnx(Path("a.onnx"))),
+            ("null.json",),
+            "null.json: layer 'other' holds a value that is no text",
+        ),
         (lambda: str(tiny_onnx(Path("a.onnx"))), ("strange.json",), "from strange.json\n"),
         (lambda: str(tiny_plan(Path("a.plan"))), ("x.npy",), "not known before a server has loaded it"),
     ],
@@ -194,6 +205,7 @@ def test_what_cannot_be_packed_is_one_line_and_leaves_nothing(
 ) -> None:
     np.savez("wrong.npz", z=X)
     Path("nul.json").write_text(json.dumps({"words": [["a\0"]], "expected.number": [[7]]}))
+    Path("null.json").write_text(json.dumps({"x": X.tolist(), "other": [None]}))
     Path("strange.json").write_text(json.dumps({"x": [["no number"] * 4]}))
     status, line = refused(capsys, model(), *samples)
     assert status == 2

@@ -30,7 +30,8 @@ from seatrial.serving.deployments import Deployments
 from seatrial.serving.desired import WantedStore
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.processes import MARKER, ProcessId, identify, members
-from seatrial.serving.record import write_record
+from seatrial.serving.record import FILE, write_record
+from seatrial.serving.server_log import LOG
 from seatrial.serving.spec import Deployment, DeploymentSpec, Replica
 from seatrial.serving.tritonserver import TritonInstallation
 from seatrial.serving.watch import STUB, Limits
@@ -192,7 +193,7 @@ def test_a_truncated_model_fails_with_the_log_and_leaves_no_process(
         assert "onnx" in "\n".join(replica.log_tail).lower()
         assert replica.error is not None
         assert "\n" not in replica.error
-        assert (replica.pid, replica.grpc_address, replica.untried) == (None, None, False)
+        assert (replica.pid, replica.grpc_address, replica.machine_failed) == (None, None, False)
         assert members(home / "servers" / server) == []
 
 
@@ -503,18 +504,46 @@ def test_a_server_that_cannot_be_started_says_why(home: Path, installation: Trit
         assert f"{missing.binary} could not be started: [Errno 2] No such file or directory" in why
 
 
-@pytest.mark.parametrize("error", [TryAgain("the storage is away"), OSError(errno.ENOSPC, "No space left on device")])
-def test_a_server_that_did_not_get_its_files_has_not_tried_the_model(
-    error: Exception, home: Path, installation: TritonInstallation, model: Path
+def _is_away(_: Path) -> None:
+    raise TryAgain("the storage is away")
+
+
+def _is_full(_: Path) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _has_no_log(server: Path) -> None:
+    (server / LOG).mkdir()
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [(_is_away, "the storage is away"), (_is_full, "No space left on device"), (_has_no_log, "Is a directory")],
+)
+def test_a_server_that_its_machine_fails_says_nothing_of_the_model(
+    act: Callable[[Path], None], said: str, home: Path, installation: TritonInstallation, model: Path
 ) -> None:
     def copy(files: Mapping[str, str], folder: Path) -> None:
-        raise error
+        copying(model)(files, folder)
+        act(next((home / "servers").glob("tiny-*")))
 
     with backend_in(home, installation) as backend:
         server = backend.start_replica(served(model), ONE, "a test", copy, lease_s=60)
         replica = state_of(backend, server, "failed")
-        assert replica.untried
-        assert str(error) in (replica.error or "")
+        assert replica.machine_failed
+        assert said in (replica.error or "")
+
+
+def test_a_server_that_an_older_manager_started_is_gone_on_with(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    with backend_in(home, installation, stop_servers=False) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
+        state_of(backend, server, "ready")
+    file = home / "servers" / server / FILE
+    file.write_text(file.read_text().replace('"machine_failed"', '"lacked_files"'))
+    with backend_in(home, installation) as backend:
+        assert backend.observe(server).state == "ready"
 
 
 def test_a_manager_without_tritonserver_says_so_in_one_line(home: Path) -> None:

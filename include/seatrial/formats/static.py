@@ -21,7 +21,7 @@ from seatrial.storage.paths import TEMPLATE_MARKS
 from seatrial.tensors import Signature, TensorSpec
 from seatrial.uploads.declaration import Declaration, declaring_file, read_declaration
 from seatrial.uploads.samples import check_sizes, each_sample
-from seatrial.uploads.tree import Tree, changed
+from seatrial.uploads.tree import MARKER, Tree, changed
 
 INSPECT: dict[Format, Callable[[Path, str], FormatFacts]] = {
     "onnx": onnx.inspect,
@@ -62,6 +62,8 @@ def check_folder(tree: Tree, reading: Callable[[str], None], upload: str = "") -
     reading(manifest.model_file)
     facts = INSPECT[manifest.format](tree.folder, manifest.model_file)  # before gigabytes are read for their digests
     for path in facts.files:
+        if path == MARKER:
+            raise UploadRefused("marks that the upload is whole: it is no file of a model", file=path)
         if path not in tree.files:
             raise changed(path)
     files = tree.digests()

@@ -77,7 +77,10 @@ def send_first(outcomes: Iterable[Outcome], uploads: Path, limits: TreeLimits) -
         if outcome.state != "skipped":
             seen.add(outcome.wanted.model)
         if first and outcome.state == "written" and not outcome.missing and not (uploads / name).exists():
-            send(outcome.folder, uploads, name, limits)
+            try:
+                send(outcome.folder, uploads, name, limits)
+            except UploadRefused as error:
+                outcome = replace(outcome, missing=(error.message,))
         found.append(replace(outcome, sent=outcome.state != "skipped" and (uploads / name).exists()))
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
@@ -30,6 +30,7 @@ class ServerRecord(BaseModel):
     files, `runtime` what the runtime says of itself, `answered_in_s` what the warm-up request took.
     A server belongs to an `owner` (a deployment) or has a lease (`lease_until`): it is on trial, and removed when the
     lease passes. It is failed with `error`, else draining with `drain_until`, else ready with `started_in_s`.
+    Older records have `machine_failed` as `lacked_files`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +55,7 @@ class ServerRecord(BaseModel):
     lease_until: float | None = None
     drain_until: float | None = None
     error: str | None = None
-    untried: bool = False
+    machine_failed: bool = Field(default=False, validation_alias=AliasChoices("machine_failed", "lacked_files"))
     log_tail: tuple[str, ...] = ()
 
     def observed(self) -> Replica:
@@ -75,7 +76,7 @@ class ServerRecord(BaseModel):
             runtime=self.runtime,
             started_in_s=self.started_in_s,
             error=self.error,
-            untried=self.untried,
+            machine_failed=self.machine_failed,
             log_tail=self.log_tail,
         )
 

@@ -42,8 +42,8 @@ class Unwanted(Exception):
     """How the thread leaves a server that was drained before it was ever ready."""
 
 
-class Untried(ServerFailed):
-    """It failed before there was a process to try the model: storage away, disk full, MPS down."""
+class MachineFailed(ServerFailed):
+    """What failed it is no fault of the model: storage away, no ports to be had, MPS down."""
 
 
 class Server:
@@ -120,7 +120,9 @@ class Server:
         except Unwanted:
             self._finish(grace_s=0)
         except SeatrialError as error:
-            self._fail(error.message, untried=isinstance(error, Untried))
+            self._fail(error.message, machine_failed=isinstance(error, MachineFailed))
+        except OSError as error:
+            self._fail(f"{self._name}: this machine cannot run it now: {error}", machine_failed=True)
         except Exception as error:  # a thread that dies unheard would leave a replica "starting" for ever
             self._fail(f"{self._name}: {error!r}")
 
@@ -138,7 +140,8 @@ class Server:
                 raise
             self._end(0)
             self._ports.release(self._record.ports)
-            self._change(ports=self._ports.take())
+            with self._before_the_model():
+                self._change(ports=self._ports.take())
             self._launch()
             self._become_ready()
 
@@ -147,9 +150,7 @@ class Server:
         try:
             yield
         except TryAgain as error:
-            raise Untried(error.message) from error
-        except OSError as error:
-            raise Untried(f"{self._name}: it cannot be started: {error}") from error
+            raise MachineFailed(error.message) from error
 
     def _launch(self) -> None:
         with self._before_the_model():
@@ -239,7 +240,7 @@ class Server:
     def _outstanding_until(self) -> float:
         return (self._record.drain_until or 0.0) + self._limits.outstanding_s
 
-    def _fail(self, message: str, *, untried: bool = False) -> None:
+    def _fail(self, message: str, *, machine_failed: bool = False) -> None:
         if self._leave.is_set():
             return None
         if self._record.drain_until is not None:
@@ -248,7 +249,7 @@ class Server:
         message = f"{overstepped(self._record.confinement) or ''}: {message}".removeprefix(": ")
         log.warning("server %s (%s) failed: %s", self._record.id, self._record.purpose, message)
         # first of all: it is no endpoint any more
-        self._change(error=message, untried=untried, log_tail=log_tail(self.folder))
+        self._change(error=message, machine_failed=machine_failed, log_tail=log_tail(self.folder))
         try:
             self._end(0)
         except (SeatrialError, OSError) as error:

@@ -52,9 +52,9 @@ class Replica(BaseModel):
         default=None, description="Seconds from process start to the first answered request."
     )
     error: str | None = None
-    untried: bool = Field(
+    machine_failed: bool = Field(
         default=False,
-        description="It failed before the model was tried (storage away, disk full): another one may succeed.",
+        description="The machine failed it (storage away, disk full), not its model: another one may succeed.",
     )
     log_tail: tuple[str, ...] = ()
 

@@ -29,8 +29,8 @@ def trial_server(
     """Start a trial server and wait until the model has answered a warm-up request.
 
     A server that the same run started for the same purpose and lost, because its worker was killed, is stopped first.
-    Raises ServerFailed with the server log's last lines when it cannot serve the model, TryAgain when it failed
-    before it could try: that says nothing of the model.
+    Raises ServerFailed with the server log's last lines when it cannot serve the model, TryAgain when it was the
+    machine that failed it: that says nothing of the model.
     """
     replica = run.api.start_trial(
         served=served.model_dump(mode="json"),
@@ -54,8 +54,8 @@ def trial_server(
 
 def _ready(run: Run, trial_id: str) -> Replica | None:
     replica = Replica.model_validate(run.api.trial(trial_id))
-    if replica.untried:
-        raise TryAgain(f"the Inference Server could not be started: {replica.error}")
+    if replica.machine_failed:
+        raise TryAgain(f"the machine failed the Inference Server: {replica.error}")
     if replica.state in ("failed", "stopped"):
         tail = "\n  ".join(replica.log_tail)
         raise ServerFailed(f"the Inference Server could not serve the model: {replica.error}\n  {tail}".rstrip())

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from seatrial.errors import DeadlineExceeded, SeatrialError, TryAgain
+from seatrial.errors import DeadlineExceeded, Refused, SeatrialError, TryAgain
 from seatrial.storage.local import CHUNK
 from seatrial.storage.location import HdfsFolder
 from seatrial.storage.webhdfs_answers import Answer, Passing, clock_s, failure
@@ -55,7 +55,7 @@ class HdfsHttp:
             headers={"Accept-Encoding": "identity"},
             limits=httpx.Limits(max_keepalive_connections=0),  # none is stale after a restart, none is left to close
             trust_env=False,  # a proxy is meant for the web, and would see the token
-            verify=ssl.create_default_context(cafile=authorities),  # else this machine's, or those in SSL_CERT_FILE
+            verify=_trusted(authorities),
         )
 
     def ask(self, method: str, path: str, operation: str, **parameters: str | int) -> Answer:
@@ -132,6 +132,15 @@ class HdfsHttp:
             yield
         except httpx.TransportError as error:
             raise Passing(f"{self.where(path)}: {str(error) or type(error).__name__}") from error
+
+
+def _trusted(authorities: Path | None) -> ssl.SSLContext:
+    """The certificates to check with: those of the file, else this machine's, or those in SSL_CERT_FILE."""
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        said = f"HDFS's certificates cannot be checked with {authorities}: {error.strerror or error}"
+        raise Refused(said, field="verify", value=str(authorities)) from error
 
 
 class _WithoutTokens(logging.Filter):

@@ -90,6 +90,7 @@ def _build(packing: Packing, folder: Path, *, check: bool) -> Packed:
     text = manifest_template(values, _described(own)).encode()
     manifest_of(text)
     atomic_write(folder / MANIFEST, text)
+    Tree.of(folder, packing.limits)
     report = check_upload(folder, None, CheckLimits(tree=packing.limits)) if check else None
     return Packed(folder, name, model_format, signature, samples, report)
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from seatrial.errors import Refused
 from seatrial.served_model import ServedModel
-from seatrial.tensors import DTYPES, Signature, TensorSpec
+from seatrial.tensors import DTYPES, Signature, TensorSpec, dtype_name
 from seatrial.uploads.mlflow_example import LARGEST_EXAMPLE, read_example
 from seatrial.uploads.samples import sample_inputs
 
@@ -46,6 +46,10 @@ def test_an_example_in_each_form_that_mlflow_writes_becomes_the_models_inputs(do
     found = read_example(written(document), ONE)
     assert found["x"].dtype == np.float32
     assert found["x"].tolist() == [[1.0, 2.0]]
+
+
+def test_no_texts_are_an_array_of_texts() -> None:
+    assert dtype_name(read_example(written({"x": []}), of("BYTES"))["x"]) == "BYTES"
 
 
 def test_a_model_whose_inputs_are_called_inputs_and_params_is_told_from_a_wrapped_example() -> None:
