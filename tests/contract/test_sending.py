@@ -188,6 +188,16 @@ def test_after_a_cut_a_changed_source_is_sent_anew_and_nothing_of_the_former_is_
     assert content(place) == sent(changed)
 
 
+def test_after_a_cut_a_badly_named_folder_of_a_stranger_is_not_in_it(place: Place, parcel: Parcel) -> None:
+    with pytest.raises(Cut):
+        deliver(parcel, Acting(place.storage, once("before rename_folder", cut)), "mine")
+    (folder,) = place.names()
+    place.force(f"{folder}/samples/a\\b")
+    assert deliver(parcel, place.storage, "mine")
+    assert content(place) == sent(parcel)
+    assert place.names() == ["mine"]
+
+
 def test_a_file_that_was_cut_short_behind_our_back_is_sent_again(place: Place, parcel: Parcel) -> None:
     with pytest.raises(Cut):
         deliver(parcel, Acting(place.storage, once("before rename_folder", cut)), "mine")

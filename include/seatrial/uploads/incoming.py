@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from seatrial.errors import Conflict, SeatrialError
+from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Entry, Storage
 from seatrial.uploads.survey import walk
 from seatrial.uploads.tree import MARKER
@@ -44,8 +45,12 @@ class Incoming:
         return mine
 
     def lacks(self, sizes: Mapping[str, int]) -> set[str]:
-        """Which of the files (path → bytes) are not there. Whatever else is there is removed."""
+        """Which of the files (path → bytes) are not there. Whatever else is there is removed, and all the rest with
+        what has a name that no storage takes."""
         found = files_below(self.storage, self.folder)
+        if any(map(path_flaw, found)):
+            self.remove()
+            return set(sizes)
         for path in found.keys() - sizes.keys() - {MARKER}:
             self.storage.remove(f"{self.folder}/{path}")
         return {path for path, size in sizes.items() if found.get(path) != size}
