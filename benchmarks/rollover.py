@@ -124,9 +124,7 @@ def _brought(api: ManagerAPI, home: Path, examples: Path, model_format: str, pro
 def _policy(run: Run, model_id: int) -> dict[str, Any]:
     """From a measurement of its own, as steps 5 and 6 make it; the table for a person is left out."""
     (option,) = hardware_options(run, [OPTION])
-    affinity = os.sched_getaffinity(0)
     profile_hardware(run, model_id, option)
-    os.sched_setaffinity(0, affinity)  # the measurement kept to other cores than its server's
     cell = cells_of_run(run, model_id, OPTION)
     policy = derive(cell, now_ms=int(time.time() * 1000)).model_dump(mode="json")
     run.api.add_evidence(model_id, "ChooseHardware", "choice", run.id, {"policy": policy})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,6 @@ def finished(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory)
     """The store after one version went through all steps."""
     home = tmp_path_factory.mktemp("home")
     connection = postgres.new_database()
-    cores = os.sched_getaffinity(0)
     with managers(environ_of(home, SEATRIAL_REGISTRY=connection)) as [api], pytest.MonkeyPatch.context() as patch:
         patch.setattr("seatrial.steps.profile_hardware.measure_capacity", lambda *_: MEASURED)  # minutes
         patch.setattr("seatrial.steps.choose_hardware.capacity_table", repr)  # pandas is in Airflow's environment only
@@ -104,7 +102,6 @@ def finished(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory)
         policy = choose_hardware(run, version["model_id"])
         promote(run, version["model_id"], policy, expect_production=None)
         push_autoscaling(run, "tiny", policy)
-    os.sched_setaffinity(0, cores)  # the measurement kept off the server's
     config = pb.ConnectionConfig()
     config.postgresql.host, config.postgresql.port = "127.0.0.1", str(postgres.port)
     config.postgresql.user, config.postgresql.password = USER, f"'{PASSWORD}'"

@@ -29,14 +29,12 @@ OBJECTIVE = {"percentile": 99, "latency_ms": 100}
 def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagerAPI]:
     home = tmp_path_factory.mktemp("home")
     (home / "options.yaml").write_text(MATRIX)
-    cores = os.sched_getaffinity(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(capacity, "VERIFY_S", 4.0)
         patch.setattr(bench, "LEVEL_S", (2.0, 4.0))
         patch.setattr("seatrial.steps.choose_hardware.capacity_table", repr)  # pandas is in Airflow's environment only
         with managers(environ_of(home, SEATRIAL_OPTIONS=str(home / "options.yaml"))) as [api]:
             yield api
-    os.sched_setaffinity(0, cores)  # the measurements kept off the servers'
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +77,11 @@ def test_a_large_matrix_is_surveyed_measured_in_part_and_verified_at_the_top(
     verified = {name for name, cell in measured.items() if cell["capacity"]["verified_s"] == 4.0}
     assert 1 <= len(verified) <= FINALISTS
     assert first["policy"]["option"]["name"] in verified
+
+
+def test_who_measured_has_the_cores_again_that_it_kept_off(manager: ManagerAPI, first: dict[str, Any]) -> None:
+    assert first["policy"]
+    assert len(os.sched_getaffinity(0)) == manager.health()["machine"]["cores"]
 
 
 def test_the_answer_is_kept_with_the_choice(manager: ManagerAPI, first: dict[str, Any]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -67,8 +68,8 @@ def measured(run: Run, of: Subject, measure: Callable[[Bench], Capacity]) -> Cel
     """The cell that `measure` finds on a trial server, which is gone afterwards."""
     purpose = f"profile of {of.served.name}@{of.served.version} on {of.option.name}"
     with trial_server(run, of.served, of.option, purpose=purpose, model_id=of.version["model_id"]) as replica:
-        apart = _keep_off(set(replica.core_set))
-        capacity = measure(_bench(run, of, replica))
+        with _kept_off(set(replica.core_set)) as apart:
+            capacity = measure(_bench(run, of, replica))
         counts = _counts(replica, of.served)
     run.progress(
         f"Triton counted {counts.requests} requests in {counts.executions} executions of"
@@ -149,9 +150,13 @@ def _counts(replica: Replica, served: ServedModel) -> ServerCounts:
         return ServerCounts(**asdict(transport.model_statistics(replica.grpc_address, served.name, served.version)))
 
 
-def _keep_off(server_cores: set[int]) -> bool:
+@contextmanager
+def _kept_off(server_cores: set[int]) -> Iterator[bool]:
     """Keep the load generator off the server's cores; False when it would have none left and shares them."""
-    own = os.sched_getaffinity(0) - server_cores
-    if own:
-        os.sched_setaffinity(0, own)
-    return bool(own)
+    everywhere = os.sched_getaffinity(0)
+    own = everywhere - server_cores
+    os.sched_setaffinity(0, own or everywhere)
+    try:
+        yield bool(own)
+    finally:
+        os.sched_setaffinity(0, everywhere)
