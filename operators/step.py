@@ -42,7 +42,7 @@ class StepOperator(BaseOperator):
         raise NotImplementedError
 
     def execute(self, context: Context) -> Any:
-        from seatrial.errors import SeatrialError, StagingTaken, TryAgain
+        from seatrial.errors import DeviceTaken, SeatrialError, StagingTaken, TryAgain
         from seatrial.steps.run import Run
         from seatrial.waiting import Deadline
 
@@ -60,7 +60,7 @@ class StepOperator(BaseOperator):
             except AirflowSkipException as reason:
                 self.log.info("skipped: %s", reason)  # Airflow itself does not say why
                 raise
-            except StagingTaken as error:
+            except (StagingTaken, DeviceTaken) as error:
                 self.log.info("%s; looked at again in %.0f s", error, LOOK_AGAIN_S)
                 again = datetime.now(UTC) + timedelta(seconds=LOOK_AGAIN_S)
                 raise AirflowRescheduleException(again) from error  # type: ignore[no-untyped-call]

@@ -19,6 +19,7 @@
         ├── TooManyFailures     too many requests without a valid token
         ├── DeadlineExceeded
         ├── StagingTaken        another run validates its version there: wait until that is decided
+        ├── DeviceTaken         another run measures on the cores or the GPU: wait until it has ended
         └── ServerFailed        an Inference Server died or answered nonsense: carries the log's last lines
 
 Errors travel between the manager and its callers as problem documents (RFC 9457): `to_problem` and `from_problem`.
@@ -131,6 +132,10 @@ class DeadlineExceeded(TryAgain):
 
 class StagingTaken(TryAgain):
     code = "staging-taken"
+
+
+class DeviceTaken(TryAgain):
+    code = "device-taken"
 
 
 class ServerFailed(TryAgain):

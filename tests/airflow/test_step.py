@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from operators.hook import SeatrialHook
 from operators.step import LOOK_AGAIN_S, StepOperator
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.errors import Conflict, Refused, SeatrialError, ServerFailed, StagingTaken, TryAgain
+from seatrial.errors import Conflict, DeviceTaken, Refused, SeatrialError, ServerFailed, StagingTaken, TryAgain
 from seatrial.steps.run import Run
 
 
@@ -34,10 +34,13 @@ def run(error: SeatrialError, monkeypatch: pytest.MonkeyPatch) -> None:
     Fails(task_id="fails", error=error).execute(context)
 
 
-def test_a_step_that_waits_for_another_run_comes_back_and_takes_no_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("taken", [StagingTaken, DeviceTaken])
+def test_a_step_that_waits_for_another_run_comes_back_and_takes_no_retry(
+    taken: type[SeatrialError], monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = datetime.now(UTC)
     with pytest.raises(AirflowRescheduleException) as caught:
-        run(StagingTaken("another run validates"), monkeypatch)
+        run(taken("another run has it"), monkeypatch)
     assert timedelta(0) < caught.value.reschedule_date - before <= timedelta(seconds=LOOK_AGAIN_S + 60)
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ import psutil
 import pytest
 
 from seatrial.client.transport import GrpcTransport, encode
-from seatrial.errors import BadInput, Conflict, NotFound, Refused, TryAgain
+from seatrial.errors import BadInput, Conflict, DeviceTaken, NotFound, Refused, TryAgain
 from seatrial.hardware import HardwareOption
 from seatrial.served_model import ServedModel
 from seatrial.serving.cgroups import leftover
@@ -224,6 +225,22 @@ def test_what_this_machine_cannot_run_is_refused_before_anything_starts(
             )
         assert backend.records() == {}
         assert [path.name for path in (home / "servers").iterdir()] == [".lock"]
+
+
+def test_measured_servers_share_no_core_and_who_finds_none_free_starts_nothing(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    every = HardwareOption.model_validate({"name": "cpu-all", "cores": len(os.sched_getaffinity(0))})
+    with backend_in(home, installation) as backend:
+        start = partial(backend.start_replica, served(model), copy_files=copying(model), lease_s=60)
+        first = start(ONE, "profile of a, run 1", measured=True)
+        start(every, "check of b, run 2")
+        with pytest.raises(DeviceTaken, match=r"profile of a, run 1 runs on core\(s\) \d+: this one waits"):
+            start(every, "profile of c, run 3", measured=True)
+        assert len(backend.records()) == 2
+        backend.stop(first)
+        last = start(every, "profile of c, run 3", measured=True)
+        assert backend.records()[last].measured
 
 
 def test_a_lease_that_passes_ends_its_server_and_no_other(

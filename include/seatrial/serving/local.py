@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from seatrial.errors import Conflict, NotFound, Refused, SeatrialError
+from seatrial.errors import Conflict, DeviceTaken, NotFound, Refused, SeatrialError
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import Gpus
 from seatrial.served_model import ServedModel
@@ -113,18 +113,20 @@ class LocalBackend:
         owner: str | None = None,
         lease_s: float | None = None,
         warmup: bytes | None = None,
+        measured: bool = False,
     ) -> str:
         """Start one Inference Server and return its id at once; `observe` tells how it goes.
 
         `copy_files` is called in another thread. `warmup` is what `pack` made of samples, which each instance
         must answer before the server is ready. Exactly one of `owner` and `lease_s` is given.
-        Raises Refused when this machine cannot run the model; nothing is left behind then.
+        Raises Refused when this machine cannot run the model, and for a server that is to be `measured` DeviceTaken
+        while another one is on a core or a GPU that it would get; nothing is left behind then.
         """
         if (owner is None) == (lease_s is None):
             raise Refused("a server has an owner or, on trial, a lease: exactly one of them")
         self.check(served, option, warmup)
         with self._lock:
-            record = self._new_record(served, option, purpose, owner, lease_s)
+            record = self._new_record(served, option, purpose, owner, lease_s, measured=measured)
             server = self._server(record)
             self._servers[record.id] = server
         try:
@@ -238,12 +240,19 @@ class LocalBackend:
                 cut_log(server.folder)
 
     def _new_record(
-        self, served: ServedModel, option: HardwareOption, purpose: str, owner: str | None, lease_s: float | None
+        self,
+        served: ServedModel,
+        option: HardwareOption,
+        purpose: str,
+        owner: str | None,
+        lease_s: float | None,
+        *,
+        measured: bool,
     ) -> ServerRecord:
         now = time.monotonic()
         held = [server.record for server in self._servers.values() if _holds_hardware(server)]
         busy = [other for other in held if other.owner not in self._idle]
-        return ServerRecord(
+        record = ServerRecord(
             id=f"{served.name}-{served.version}-{uuid.uuid4().hex[:8]}",
             purpose=purpose,
             owner=owner,
@@ -254,7 +263,13 @@ class LocalBackend:
             ports=self._ports.take(),
             created=now,
             lease_until=None if lease_s is None else now + lease_s,
+            measured=measured,
         )
+        taken = next((other for other in held if measured and other.measured and other.shares_device(record)), None)
+        if taken is not None:
+            self._ports.release(record.ports)
+            raise DeviceTaken(f"{taken.purpose} runs on {taken.device}: this one waits until it has ended")
+        return record
 
     def _server(self, record: ServerRecord) -> Server:
         folder = self._folder / record.id

@@ -28,6 +28,7 @@ class ServerRecord(BaseModel):
 
     `created` is when it was asked for, `launched` when its process was started. `seal` is the state of its repository's
     files, `runtime` what the runtime says of itself, `answered_in_s` what the warm-up request took.
+    A `measured` one shares neither core nor GPU with another measured one.
     A server belongs to an `owner` (a deployment) or has a lease (`lease_until`): it is on trial, and removed when the
     lease passes. It is failed with `error`, else draining with `drain_until`, else ready with `started_in_s`.
     Older records have `machine_failed` as `lacked_files`.
@@ -42,6 +43,7 @@ class ServerRecord(BaseModel):
     option: HardwareOption
     core_set: tuple[int, ...]
     gpu: GpuPlacement | None = None
+    measured: bool = False
     gpu_seen: CudaView | None = None
     ports: Ports
     created: float = 0.0
@@ -79,6 +81,16 @@ class ServerRecord(BaseModel):
             machine_failed=self.machine_failed,
             log_tail=self.log_tail,
         )
+
+    @property
+    def device(self) -> str:
+        cores = f"core(s) {', '.join(map(str, self.core_set))}"
+        return cores if self.gpu is None else f"{cores} and GPU {self.gpu.uuid}"
+
+    def shares_device(self, other: ServerRecord) -> bool:
+        """Whether both compute on a core or a GPU."""
+        same_gpu = self.gpu is not None and other.gpu is not None and self.gpu.uuid == other.gpu.uuid
+        return same_gpu or not set(self.core_set).isdisjoint(other.core_set)
 
     @property
     def ready_at(self) -> float | None:

@@ -67,7 +67,9 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
 def measured(run: Run, of: Subject, measure: Callable[[Bench], Capacity]) -> Cell:
     """The cell that `measure` finds on a trial server, which is gone afterwards."""
     purpose = f"profile of {of.served.name}@{of.served.version} on {of.option.name}"
-    with trial_server(run, of.served, of.option, purpose=purpose, model_id=of.version["model_id"]) as replica:
+    with trial_server(
+        run, of.served, of.option, purpose=purpose, model_id=of.version["model_id"], measured=True
+    ) as replica:
         with _kept_off(set(replica.core_set)) as apart:
             capacity = measure(_bench(run, of, replica))
         counts = _counts(replica, of.served)

@@ -25,10 +25,12 @@ def trial_server(
     purpose: str,
     upload: str | None = None,
     model_id: int | None = None,
+    measured: bool = False,
 ) -> Iterator[Replica]:
     """Start a trial server and wait until the model has answered a warm-up request.
 
     A server that the same run started for the same purpose and lost, because its worker was killed, is stopped first.
+    One that is to be `measured` has its cores and its GPU to itself among such; DeviceTaken while it would not.
     Raises ServerFailed with the server log's last lines when it cannot serve the model, TryAgain when it was the
     machine that failed it: that says nothing of the model.
     """
@@ -39,6 +41,7 @@ def trial_server(
         upload=upload,
         model_id=model_id,
         lease_s=LEASE_S,
+        measured=measured,
     )
     trial_id = str(replica["id"])
     stop = threading.Event()

@@ -39,6 +39,7 @@ class TrialRequest(Body):
     model_id: Annotated[int, Field(ge=1, le=HIGHEST_ID)] | None = None
     lease_s: Lease = 60.0
     purpose: Word
+    measured: Annotated[bool, Field(description="It shares neither core nor GPU with another measured server.")] = False
 
 
 class LeaseRequest(Body):
@@ -52,7 +53,9 @@ def start(wanted: TrialRequest, manager: Manager) -> Replica:
     for record in manager.backend.records().values():
         if record.owner is None and record.purpose == wanted.purpose:
             manager.backend.stop(record.id)
-    trial = manager.backend.start_replica(wanted.served, wanted.option, wanted.purpose, source, lease_s=wanted.lease_s)
+    trial = manager.backend.start_replica(
+        wanted.served, wanted.option, wanted.purpose, source, lease_s=wanted.lease_s, measured=wanted.measured
+    )
     return manager.backend.observe(trial)
 
 
