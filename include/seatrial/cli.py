@@ -17,6 +17,7 @@ from seatrial import (
     cli_deployments,
     cli_infer,
     cli_pack,
+    cli_profile,
     cli_queries,
     cli_tokens,
     cli_upkeep,
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_queries.add_to(commands)
     cli_audit.add_to(commands)
     cli_capacity.add_to(commands)
+    cli_profile.add_to(commands)
     cli_archive.add_to(commands)
     cli_upkeep.add_to(commands)
     cli_infer.add_to(commands)

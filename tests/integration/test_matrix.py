@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 
 from seatrial.cli import main
 from seatrial.client.manager_api import ManagerAPI
+from seatrial.errors import DeviceTaken, ServerFailed
 from seatrial.profiling import bench, capacity
 from seatrial.profiling.pruning import FINALISTS, LEAST
 from seatrial.steps import profile_hardware as steps
+from seatrial.steps import profile_version
 from seatrial.steps.choose_hardware import choose_hardware
 from seatrial.steps.run import Run
 from tests.managers import environ_of, managers
@@ -46,17 +49,11 @@ def first(manager: ManagerAPI) -> dict[str, Any]:
 
 
 def all_stages(run: Run, model_id: int) -> dict[str, Any]:
-    """As the DAG maps them."""
-    mapped = steps.stages(steps.hardware_options(run, []))
-    for option in mapped["survey"]:
-        if steps.why_no_survey(run, model_id, option) is None:
-            steps.survey_hardware(run, model_id, option)
-    for place in mapped["measure"]:
-        if (option := steps.to_measure(run, model_id, place)) is not None:
-            steps.profile_hardware(run, model_id, option)
-    for place in mapped["verify"]:
-        if (option := steps.to_verify(run, model_id, place)) is not None:
-            steps.verify_hardware(run, model_id, option)
+    assert {seen.state for seen in profile_version.profile_version(lambda: run, model_id)} <= {
+        "began",
+        "measured",
+        "skipped",
+    }
     return choose_hardware(run, model_id)
 
 
@@ -150,6 +147,48 @@ def test_the_command_line_answers_for_another_load_and_objective(
     assert {row["method"] for row in document["choice"]["table"]} <= {"survey", "infeasible"}
     main(["show", "tiny@1"])
     assert "load survey (SurveyHardware): cpu-c2-t1-i1-b4 saturates at" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_load")
+def test_the_command_line_measures_as_a_run_does_and_ends_with_the_answer(
+    manager: ManagerAPI, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEATRIAL_HOME", manager.health()["home"])
+    main(["profile", "tiny@1", "--json"])
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["policy"]["target_per_replica"] == first["policy"]["target_per_replica"]
+    surveyed = documents(manager, first["model_id"], "SurveyHardware", "first")
+    assert {line.split(" survey ")[0] for line in said.err.splitlines() if " survey " in line} >= set(surveyed)
+    assert f"{first['policy']['option']} measure " in said.err
+    kept = [e for e in manager.evidence(first["model_id"], "ProfileHardware") if e["run"].startswith("cli__")]
+    assert {e["key"] for e in kept} == set(documents(manager, first["model_id"], "ProfileHardware", "first"))
+
+
+def test_an_option_that_fails_loses_no_other_and_one_that_waits_for_its_cores_is_measured_then(
+    manager: ManagerAPI, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile_version, "LOOK_AGAIN_S", 0.0)
+    said: list[str] = []
+    outcomes: dict[str, list[Any]] = {
+        "cpu-c1-t1-i1-b1": [ServerFailed("died")],
+        "two": [DeviceTaken("another run measures"), {}],
+    }
+
+    def measure(run: Run, model_id: int, option: dict[str, Any], *, anew: bool) -> dict[str, Any]:
+        outcome = outcomes[option["name"]].pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return dict(outcome)
+
+    monkeypatch.setattr(steps, "profile_hardware", measure)
+    run = replace(run_of(manager, "broken"), progress=said.append)
+    found = list(profile_version.profile_version(lambda: run, first["model_id"], ["cpu-c1-t1-i1-b1", "two"]))
+    assert [(seen.option, seen.state, seen.reason) for seen in found if seen.state != "began"] == [
+        ("two", "measured", ""),
+        ("cpu-c1-t1-i1-b1", "failed", "died"),
+    ]
+    assert said == ["another run measures"]
 
 
 @pytest.mark.usefixtures("no_load")
