@@ -52,12 +52,15 @@ class GpuReading:
     """One moment of one GPU. Under MPS the utilization is the whole device's, never a client's.
 
     `kernel_percent` is the share of the last second or less with *any* kernel running: about 100 for one tiny stream,
-    so it says nothing of capacity. `energy_j` counts from the driver's start.
+    so it says nothing of capacity. `memory_percent` is the share in which its memory was read or written.
+    `energy_j` counts from the driver's start.
     """
 
     kernel_percent: int | None
+    memory_percent: int | None
     memory_mib: int | None
     sm_mhz: int | None
+    memory_mhz: int | None
     power_w: float | None
     energy_j: float | None
     throttled: tuple[str, ...]
@@ -95,8 +98,10 @@ def read_gpu(library: Any, uuid: str) -> GpuReading:
     energy_mj = _offered(lambda: int(library.nvmlDeviceGetTotalEnergyConsumption(device)))
     return GpuReading(
         kernel_percent=_offered(lambda: int(library.nvmlDeviceGetUtilizationRates(device).gpu)),
+        memory_percent=_offered(lambda: int(library.nvmlDeviceGetUtilizationRates(device).memory)),
         memory_mib=_offered(lambda: int(library.nvmlDeviceGetMemoryInfo(device).used) // 2**20),
         sm_mhz=_offered(lambda: int(library.nvmlDeviceGetClockInfo(device, library.NVML_CLOCK_SM))),
+        memory_mhz=_offered(lambda: int(library.nvmlDeviceGetClockInfo(device, library.NVML_CLOCK_MEM))),
         power_w=None if power_mw is None else power_mw / 1000,
         energy_j=None if energy_mj is None else energy_mj / 1000,
         throttled=tuple(name for bit, name in THROTTLED.items() if events & bit),

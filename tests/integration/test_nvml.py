@@ -83,8 +83,10 @@ def test_a_figure_that_a_gpu_does_not_offer_is_none_and_idleness_is_no_throttlin
     t4, p40 = ask(standin)["readings"]
     assert t4 == {
         "kernel_percent": 97,
+        "memory_percent": 20,
         "memory_mib": 1024,
         "sm_mhz": 1590,
+        "memory_mhz": 5001,
         "power_w": 35.0,
         "energy_j": 90.0,
         "throttled": ["software power cap"],

@@ -15,6 +15,7 @@ typedef struct { unsigned gpu, memory; } utilization_t;
 typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } process_t;
 
 enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
+enum { MEMORY = 2 };
 
 static device devices[] = {
     {"Tesla T4", "GPU-aaaaaaaa-0000-0000-0000-000000000000", 16106127360ULL, 1073741824ULL, 7, 5, 35000, 90000,
@@ -48,7 +49,7 @@ int nvmlDeviceGetMemoryInfo(device *d, memory_t *m) {
 int nvmlDeviceGetCudaComputeCapability(device *d, int *major, int *minor) { *major = d->major; *minor = d->minor; return OK; }
 int nvmlDeviceGetComputeMode(device *d, unsigned *mode) { (void)d; *mode = 0; return OK; }
 int nvmlDeviceGetUtilizationRates(device *d, utilization_t *u) { (void)d; u->gpu = 97; u->memory = 20; return OK; }
-int nvmlDeviceGetClockInfo(device *d, unsigned kind, unsigned *mhz) { (void)d; (void)kind; *mhz = 1590; return OK; }
+int nvmlDeviceGetClockInfo(device *d, unsigned kind, unsigned *mhz) { (void)d; *mhz = kind == MEMORY ? 5001 : 1590; return OK; }
 int nvmlDeviceGetPowerUsage(device *d, unsigned *mw) { *mw = d->power_mw; return OK; }
 int nvmlDeviceGetTotalEnergyConsumption(device *d, unsigned long long *mj) {
     if (!d->energy_mj) return NOT_SUPPORTED;

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 EVERY_S = 0.25
 """Between two samples."""
+CURVE = 60
+"""Samples of one window that are kept: every one of 15 s, and evidence stays small."""
 
 
 @contextmanager
@@ -22,3 +27,10 @@ def sampling(sample: Callable[[threading.Event], None], name: str) -> Iterator[N
     finally:
         stop.set()
         thread.join()
+
+
+def thinned(samples: Sequence[T], most: int = CURVE) -> Sequence[T]:
+    """No more than `most` of them, evenly spaced, the first and the last among them (pure)."""
+    if len(samples) <= most:
+        return samples
+    return [samples[round(number * (len(samples) - 1) / (most - 1))] for number in range(most)]
