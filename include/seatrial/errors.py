@@ -20,6 +20,7 @@
         ├── DeadlineExceeded
         ├── StagingTaken        another run validates its version there: wait until that is decided
         ├── DeviceTaken         another run measures on the cores or the GPU: wait until it has ended
+        ├── MachineNotQuiet     other work spoiled each window of a measurement: no figure, for better or worse
         └── ServerFailed        an Inference Server died or answered nonsense: carries the log's last lines
 
 Errors travel between the manager and its callers as problem documents (RFC 9457): `to_problem` and `from_problem`.
@@ -136,6 +137,10 @@ class StagingTaken(TryAgain):
 
 class DeviceTaken(TryAgain):
     code = "device-taken"
+
+
+class MachineNotQuiet(TryAgain):
+    code = "machine-not-quiet"
 
 
 class ServerFailed(TryAgain):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from seatrial.client.transport import encode
+from seatrial.errors import MachineNotQuiet
 from seatrial.profiling import capacity
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.capacity import measure_capacity, survey_capacity, verify_capacity
 from seatrial.profiling.cell import Objective
+from seatrial.profiling.cpu_gauges import watch
+from seatrial.profiling.gauges import gauges_of
 from seatrial.shadow.limits import limits_for
 from seatrial.shadow.replay import Replay, Request, Side
 from seatrial.waiting import Deadline
-from tests.standins.inference_server import InferenceServer
+from tests.burning import burning
+from tests.standins.inference_server import InferenceServer, process
 
 X = np.ones((1, 4), np.float32)
 
@@ -71,6 +77,63 @@ def test_a_long_level_that_shows_less_lowers_the_answer(monkeypatch: pytest.Monk
         verified = verify_capacity(_bench(address, 100, []), boast)
     assert verified.method == "live"
     assert 0 < verified.lambda_max < surveyed.mu
+
+
+@pytest.fixture
+def on_one_core() -> Iterator[Bench]:
+    """A bench for a server in a process of its own, on one core, which the load generator keeps off."""
+    everywhere = os.sched_getaffinity(0)
+    core = min(everywhere)
+    os.sched_setaffinity(0, {core})
+    with process(0.005) as (address, server):
+        os.sched_setaffinity(0, everywhere - {core} or everywhere)
+        bench = _bench(address, 100, [])
+        bench.pid, bench.core_set = server.pid, [core]
+        yield bench
+    os.sched_setaffinity(0, everywhere)
+
+
+def test_beside_other_work_on_the_servers_core_there_is_no_figure_and_without_it_there_is(on_one_core: Bench) -> None:
+    with burning(on_one_core.core_set):
+        with pytest.raises(
+            MachineNotQuiet,
+            match=r"machine not quiet, 3 windows in a row: other work used [01]\\.\\d\\d of the server's 1 core",
+        ):
+            survey_capacity(on_one_core)
+        assert on_one_core.levels == []
+        assert sum("was discarded: other work used" in note for note in on_one_core.notes) == 3
+    assert survey_capacity(on_one_core).mu > 100
+
+
+def test_where_other_work_is_allowed_it_is_noted_and_measured_beside(on_one_core: Bench) -> None:
+    on_one_core.other_work_cores = None
+    with burning(on_one_core.core_set):
+        found = survey_capacity(on_one_core)
+    assert found.mu > 50
+    assert sum("the machine was not quiet: other work used" in note for note in found.notes) == len(found.levels) == 2
+
+
+def test_a_level_keeps_what_the_server_the_generator_and_the_machine_did(on_one_core: Bench) -> None:
+    on_one_core.other_work_cores = None
+    found = on_one_core.open(100, 2.0)
+    gauges = on_one_core.levels[-1].gauges
+    assert gauges is not None
+    assert len(found.latency_s) > 100
+    assert 0 < gauges.server_user_cores + gauges.server_system_cores < 1
+    assert 0 < gauges.generator_user_cores + gauges.generator_system_cores < 1
+    assert gauges.others_cores is not None
+    assert gauges.steal_cores is not None
+    assert 0 < (gauges.pss_mb or 0) <= gauges.rss_mb_peak
+    assert gauges.voluntary_switches_per_s > 50, "a server that waits for a hundred requests a second"
+    assert gauges.curve.at_s[-1] >= 2.0
+    assert len(gauges.curve.at_s) == len(gauges.curve.others_cores) == len(gauges.curve.rss_mb) >= 8
+
+
+@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1])
+def test_a_process_that_is_not_kept_to_the_cores_or_is_none_says_nothing_of_other_work(pid: int) -> None:
+    with watch(pid, [4096]) as window:
+        pass
+    assert gauges_of(window).others_cores is None
 
 
 @pytest.mark.parametrize(("fault", "verdict"), [(0.0, "PASS"), (0.01, "FAIL")])

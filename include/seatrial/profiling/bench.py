@@ -8,21 +8,28 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seatrial.client.transport import EncodedRequest
-from seatrial.errors import ServerFailed
+from seatrial.errors import MachineNotQuiet, ServerFailed
 from seatrial.profiling.cell import Level, Objective
-from seatrial.profiling.cpu_gauges import Usage, watch
+from seatrial.profiling.cpu_gauges import watch
+from seatrial.profiling.gauges import Gauges, gauges_of
 from seatrial.profiling.gpu_gauges import GpuUse, watch_gpu
 from seatrial.profiling.load import LoadResult, closed_loop, open_loop
+from seatrial.profiling.quiet import OTHER_WORK_CORES, Quiet, why_not_quiet
 
 Progress = Callable[[str], None]
 
 LEVEL_S = (4.0, 14.0)  # shortest and longest level
+WINDOWS = 3  # that are tried until one is quiet
 
 
 @dataclass
 class Bench:
     """One server under measurement: where it is, what to send, and what was seen so far. `gpu` is the UUID of the GPU
-    that it computes on."""
+    that it computes on.
+
+    `core_set`: the server's cores; without them other work goes unseen. `other_work_cores`: what that may use of them
+    (see `quiet`); None where the machine is known to have other work: then it is noted and nothing is discarded.
+    """
 
     address: str
     pid: int | None
@@ -33,9 +40,9 @@ class Bench:
     seed: int
     gpu: str | None = None
     max_batch: int = 1
+    core_set: Sequence[int] = ()
+    other_work_cores: float | None = OTHER_WORK_CORES
     levels: list[Level] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    gpu_use: GpuUse | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -48,23 +55,24 @@ class Bench:
         return 1 - self.objective.percentile / 100
 
     def closed(self, *, concurrency: int, seconds: float, least: int) -> LoadResult:
-        """A window of closed loop. Raises ServerFailed when nothing is answered."""
-        with watch(self.pid) as usage, watch_gpu(self.gpu) as gauge:
-            found = closed_loop(self.address, self.requests, concurrency=concurrency, seconds=seconds, least=least)
-        self._keep(found, usage, gauge.use())
+        """A window of closed loop. Raises ServerFailed when nothing is answered, MachineNotQuiet."""
+        found = self._quiet_window(
+            lambda: closed_loop(self.address, self.requests, concurrency=concurrency, seconds=seconds, least=least)
+        )
         if found.failed and not len(found.latency_s):
             raise ServerFailed(f"the server answers nothing under load: {found.reasons[0]}")
         return found
 
     def open(self, rate: float, seconds: float | None = None) -> LoadResult:
-        """A level of Poisson load at `rate` requests/s; how long is, unless said, a matter of rate and objective."""
+        """A level of Poisson load at `rate` requests/s; how long is, unless said, a matter of rate and objective.
+        Raises MachineNotQuiet."""
         shortest, longest = LEVEL_S
         seconds = seconds or min(max(shortest, 300 / rate, 20 * self.limit_s), longest)
         bound = int(3 * rate * self.limit_s) + 5 * self.instances * self.max_batch + 20
         self.seed += 1
-        with watch(self.pid) as usage, watch_gpu(self.gpu) as gauge:
-            found = open_loop(self.address, self.requests, rate=rate, seconds=seconds, seed=self.seed, bound=bound)
-        self._keep(found, usage, gauge.use())
+        found = self._quiet_window(
+            lambda: open_loop(self.address, self.requests, rate=rate, seconds=seconds, seed=self.seed, bound=bound)
+        )
         late, p99_ms = found.late_share(self.limit_s), found.percentile_ms(99)
         self.progress(f"{rate:.1f} requests/s for {seconds:.0f} s: p99 {p99_ms:.1f} ms, {late:.2%} late")
         behind_ms = float(np.percentile(found.lateness_s, 99)) * 1000 if len(found.lateness_s) else 0.0
@@ -86,21 +94,39 @@ class Bench:
                 f" no proof of more than {self.allowed:.1%}"
             )
 
-    def _keep(self, found: LoadResult, usage: Usage, gpu: GpuUse) -> None:
-        if self.gpu is not None:
-            self.gpu_use = gpu
-            if gpu.throttled:
-                self.notes.append(f"at {found.rate:.1f} requests/s the GPU was throttled: {', '.join(gpu.throttled)}")
-        self.usage.cores_peak = max(self.usage.cores_peak, usage.cores_peak)
-        self.usage.cores_mean = usage.cores_mean
-        self.usage.memory_mb_peak = max(self.usage.memory_mb_peak, usage.memory_mb_peak)
+    def _quiet_window(self, load: Callable[[], LoadResult]) -> LoadResult:
+        """The load of a window in which the machine did nothing else; others are discarded. Raises MachineNotQuiet
+        after three of them in a row."""
+        limits, why = Quiet() if self.other_work_cores is None else Quiet(self.other_work_cores), None
+        for _ in range(WINDOWS):
+            with watch(self.pid, self.core_set) as window, watch_gpu(self.gpu) as gauge:
+                found = load()
+            gauges = gauges_of(window)
+            why = why_not_quiet(gauges, window.core_count, limits)
+            if why is None or self.other_work_cores is None:
+                self._keep(found, gauges, gauge.use(), why)
+                return found
+            self._note(f"at {found.rate:.1f} requests/s a window of {found.seconds:.0f} s was discarded: {why}")
+        raise MachineNotQuiet(f"machine not quiet, {WINDOWS} windows in a row: {why}", reason=why)
+
+    def _note(self, line: str) -> None:
+        self.notes.append(line)
+        self.progress(line)
+
+    def _keep(self, found: LoadResult, gauges: Gauges, gpu: GpuUse, not_quiet: str | None) -> None:
+        if not_quiet is not None:
+            self._note(f"at {found.rate:.1f} requests/s the machine was not quiet: {not_quiet}")
+        if gpu.throttled:
+            self._note(f"at {found.rate:.1f} requests/s the GPU was throttled: {', '.join(gpu.throttled)}")
         self.levels.append(
             Level(
                 rate=round(found.rate, 2),
                 p50_ms=round(found.percentile_ms(50), 3),
                 p99_ms=round(found.percentile_ms(99), 3),
                 late_share=round(found.late_share(self.limit_s), 5),
-                cpu_cores=round(usage.cores_mean, 3),
-                memory_mb=round(usage.memory_mb_peak, 1),
+                cpu_cores=round(gauges.server_user_cores + gauges.server_system_cores, 3),
+                memory_mb=gauges.rss_mb_peak,
+                gauges=gauges,
+                gpu=None if self.gpu is None else gpu,
             )
         )

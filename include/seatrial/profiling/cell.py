@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.hardware import HardwareOption
+from seatrial.profiling.gauges import Gauges
 from seatrial.profiling.gpu_gauges import GpuUse
 
 
@@ -20,7 +21,8 @@ class Objective(BaseModel):
 
 
 class Level(BaseModel):
-    """One level of load; `rate` in requests per second, `late_share` against the objective's latency."""
+    """One level of load; `rate` in requests per second, `late_share` against the objective's latency. `gauges` and, of
+    an option with a GPU, `gpu` are None in older measurements."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -30,6 +32,8 @@ class Level(BaseModel):
     late_share: float
     cpu_cores: float
     memory_mb: float
+    gauges: Gauges | None = None
+    gpu: GpuUse | None = None
 
 
 class Capacity(BaseModel):
@@ -80,6 +84,18 @@ class ServerCounts(BaseModel):
     executions: int
     queue_s: float
     compute_s: float
+
+
+class NotQuiet(BaseModel):
+    """Why an option has no capacity: the machine did other work in each of several windows in a row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    option: HardwareOption
+    objective: Objective
+    machine: str
+    reason: str
+    at_ms: int
 
 
 class Cell(BaseModel):

@@ -17,8 +17,8 @@ CURVE = 60
 
 @contextmanager
 def sampling(sample: Callable[[threading.Event], None], name: str) -> Iterator[None]:
-    """Run `sample` in a thread of that name while the block runs. It returns once its event is set, after a last
-    sample; then the block is left."""
+    """Run `sample` in a thread of that name while the block runs. It returns once its event is set; then the block is
+    left."""
     stop = threading.Event()
     thread = threading.Thread(target=sample, args=(stop,), name=name, daemon=True)
     thread.start()

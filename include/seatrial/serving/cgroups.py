@@ -22,7 +22,7 @@ from typing import Literal
 
 LEAF = "seatrial-manager"
 MIB = 2**20
-Controller = Literal["memory", "pids"]
+Controller = Literal["memory", "pids", "cpu"]
 CONTROLLERS: tuple[Controller, ...] = ("memory", "pids")
 
 
