@@ -34,8 +34,13 @@ class Services:
 def start_manager(
     children: Children, home: Path, *, settle_s: float | None = None, options_file: Path | None = None
 ) -> tuple[ManagerAPI, str]:
-    """The manager on this home, answering. It stops its Inference Servers when it ends."""
-    env = os.environ | {"SEATRIAL_HOME": str(home), "SEATRIAL_STOP_SERVERS": "1", "PYTHONUNBUFFERED": "1"}
+    """The manager on this home, answering. It stops its Inference Servers when it ends.
+
+    Airflow, callers and other runs are on the same machine: what they use of a server's cores is noted in what is
+    measured, and stops nothing, unless the environment says otherwise.
+    """
+    env = {"SEATRIAL_OTHER_WORK_CORES": "any"} | os.environ
+    env |= {"SEATRIAL_HOME": str(home), "SEATRIAL_STOP_SERVERS": "1", "PYTHONUNBUFFERED": "1"}
     if settle_s is not None:
         env["SEATRIAL_SETTLE_S"] = str(settle_s)
     if options_file is not None:

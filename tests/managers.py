@@ -16,10 +16,14 @@ from tests.ports import MANAGER
 
 
 def environ_of(home: Path, **settings: str) -> dict[str, str]:
-    """The environment of a manager on `home`, and of its callers: that, `settings`, and nothing of this machine's."""
+    """The environment of a manager on `home`, and of its callers: that, `settings`, and nothing of this machine's.
+
+    Other tests run beside: what they use of a server's cores is noted in what is measured, and stops nothing.
+    """
     return {
         "SEATRIAL_HOME": str(home),
         "SEATRIAL_STOP_SERVERS": "1",
+        "SEATRIAL_OTHER_WORK_CORES": "any",
         "PYTHONPATH": ":".join(sys.path),
         "HOME": str(home),
         **settings,

@@ -18,6 +18,7 @@ PLAIN_STEP = {
     "SurveyHardware": "load survey",
     "ProfileHardware": "load measurement",
     "ChooseHardware": "choice of hardware",
+    "MachineNotQuiet": "load measurement given up",
     "Promote": "promotion",
     "PushAutoscaling": "scaling policy pushed",
     "Watch": "watch after promotion",
@@ -90,6 +91,8 @@ def said(evidence: Document) -> str:
             f" saturation {capacity['mu']:g}; p99 {capacity['p99_ms']:g} ms at {capacity['verified_at']:g} requests/s;"
             f" limit: p{objective['percentile']:g} {objective['latency_ms']:g} ms"
         )
+    if kind == "MachineNotQuiet":
+        return f"{document['option']['name']} has no figure: {document['reason']}"
     if kind == "ChooseHardware":
         return str(document.get("answer", {}).get("paragraph") or document["choice"]["sentence"])
     if kind == "PushAutoscaling":

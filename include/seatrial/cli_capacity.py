@@ -7,7 +7,7 @@ from typing import Any
 
 from seatrial import cli_capacity_views as views
 from seatrial.cli_common import Answer, api, command, version_name
-from seatrial.errors import NotFound
+from seatrial.errors import MachineNotQuiet, NotFound
 
 
 def add_to(commands: Any) -> None:
@@ -30,12 +30,15 @@ def capacity(arguments: argparse.Namespace) -> Answer:
     from seatrial.autoscale.answer import answer
     from seatrial.autoscale.choose import choose
     from seatrial.autoscale.derive import derive
-    from seatrial.profiling.evidence import for_other_objective, newest_cells
+    from seatrial.profiling.evidence import for_other_objective, newest_cells, not_quiet_in
 
     with api() as manager:
         model, number = version_name(arguments.version)
         dossier = manager.dossier(manager.model_version(model, number)["model_id"])
     measured, surveyed = newest_cells(dossier["evidence"])
+    not_quiet = not_quiet_in(dossier["evidence"])
+    if not measured and not_quiet:
+        raise MachineNotQuiet("; ".join(f"{found.option.name}: {found.reason}" for found in not_quiet))
     if not measured:
         raise NotFound(f"{arguments.version} was not measured yet")
     asked = {"latency_ms": arguments.latency_ms, "percentile": arguments.percentile}
@@ -47,7 +50,8 @@ def capacity(arguments: argparse.Namespace) -> Answer:
     policy = derive(choice.cell, now_ms=choice.cell.at_ms, peak=arguments.load or 0.0)
     told = answer(choice.cell, [*surveyed, *measured], policy, arguments.load)
     parts = {"choice": choice, "policy": policy, "answer": told}
-    document = {name: part.model_dump(mode="json") for name, part in parts.items()}
+    document: dict[str, Any] = {name: part.model_dump(mode="json") for name, part in parts.items()}
+    document["not_quiet"] = [found.model_dump(mode="json") for found in not_quiet]
     return document, views.capacity_lines(document)
 
 

@@ -21,7 +21,8 @@ def capacity_lines(found: Document) -> list[str]:
         rate = f"{row['lambda_max']:.1f}" if row["feasible"] else "–"
         p99, cost = (_number(row[name]) for name in ("p99_ms", "price_per_request"))
         rows.append((mark, row["option"], rate, f"{row['mu']:.1f}", p99, f"{row['price']:g}", cost, row["method"]))
-    return [*table(rows), told["paragraph"]]
+    unknown = (f"no figure for {one['option']['name']}: {one['reason']}" for one in found["not_quiet"])
+    return [*table(rows), *unknown, told["paragraph"]]
 
 
 def _number(value: float | None) -> str:

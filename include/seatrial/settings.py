@@ -44,6 +44,9 @@ class Settings:
     hdfs_token         SEATRIAL_HDFS_TOKEN_FILE file with a delegation token for HDFS, read anew for each question;
                                                 default: none, HDFS is told the user's name
     options_file       SEATRIAL_OPTIONS         YAML list of hardware options; default: what this machine has
+    other_work_cores   SEATRIAL_OTHER_WORK_CORES  CPU cores of a server's that other work may use while it is
+                                                measured; default 0.25. With more a window is measured again, and after
+                                                three the option has no figure. "any": noted, and measured all the same
     triton             SEATRIAL_TRITON          folder with bin/tritonserver and backends/; default: the one inside the
                                                 nvidia-pytriton package, a real server with the python backend only
     settle_s           SEATRIAL_SETTLE_S        seconds for which an upload without a _SUCCESS marker must stay
@@ -75,6 +78,7 @@ class Settings:
     artifacts: str
     hdfs_token: Path | None
     options_file: Path | None
+    other_work_cores: float | None
     triton: Path | None
     settle_s: float
     silent_s: float
@@ -101,6 +105,7 @@ class Settings:
             artifacts=env.get("SEATRIAL_ARTIFACTS") or (home / "artifacts").as_uri(),
             hdfs_token=_path(env.get("SEATRIAL_HDFS_TOKEN_FILE")),
             options_file=_path(env.get("SEATRIAL_OPTIONS")),
+            other_work_cores=_unless_any(env.get("SEATRIAL_OTHER_WORK_CORES", "0.25")),
             triton=_path(env.get("SEATRIAL_TRITON")),
             settle_s=float(env.get("SEATRIAL_SETTLE_S", "5")),
             silent_s=float(env.get("SEATRIAL_SILENT_S", "30")),
@@ -119,6 +124,10 @@ class Settings:
 
 def _path(text: str | None) -> Path | None:
     return Path(text).absolute() if text else None
+
+
+def _unless_any(text: str) -> float | None:
+    return None if text == "any" else float(text)
 
 
 def _url(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ import pytest
 from quickstart.processes import Children
 from quickstart.services import start_manager
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.errors import StagingTaken
+from seatrial.errors import MachineNotQuiet, StagingTaken
 from seatrial.hardware import HardwareOption
+from seatrial.profiling.capacity import survey_capacity
+from seatrial.steps.choose_hardware import choose_hardware
 from seatrial.steps.deploy import deploy, deploy_to_staging
+from seatrial.steps.measuring import keep, measured, subject
+from seatrial.steps.not_quiet import not_quiet
 from seatrial.steps.present import deployment_of
 from seatrial.steps.profile_hardware import profile_hardware
 from seatrial.steps.run import Run
@@ -25,6 +30,7 @@ from seatrial.steps.staging import staging_to_displace, take_staging
 from seatrial.steps.withdraw import withdraw
 from seatrial.tensors import to_npz
 from seatrial.waiting import Deadline, wait_until
+from tests.burning import burning
 from tests.rollover import one_core, registered, run_of
 
 
@@ -162,6 +168,24 @@ def test_a_killed_measurement_is_made_again_and_leaves_no_server(
     assert 0 < counted["executions"] <= counted["requests"]
     assert counted["compute_s"] > 0
     assert trial_folders(home) <= before, "neither worker's server is left"
+
+
+def test_beside_other_work_a_run_has_no_figure_and_says_so_and_later_it_has_one(
+    manager: ManagerAPI, home: Path, production: dict[str, Any]
+) -> None:
+    run, model_id, before = run_of(manager, "busy"), production["model_id"], trial_folders(home)
+    strict = replace(subject(run, model_id, one_core(manager)), other_work_cores=0.25)
+    with burning(os.sched_getaffinity(0)), pytest.raises(MachineNotQuiet, match="other work used"):
+        measured(run, strict, survey_capacity)
+    assert trial_folders(home) <= before, "its server is gone"
+    (found,) = (one for one in manager.evidence(model_id, "MachineNotQuiet") if one["run"] == run.id)
+    assert (found["key"], found["document"]["option"]) == ("cpu-1x1", one_core(manager))
+    assert "machine not quiet, 3 windows in a row: other work used" in found["document"]["reason"]
+    with pytest.raises(MachineNotQuiet, match="which hardware will do is not known: cpu-1x1: machine not quiet"):
+        choose_hardware(run, model_id)
+
+    assert keep(run, measured(run, strict, survey_capacity), "ProfileHardware")["mu"] > 0
+    assert not_quiet(run, model_id) == []
 
 
 def trial_folders(home: Path) -> set[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
-from seatrial.profiling.cell import Cell, Objective
+from seatrial.profiling.cell import Cell, NotQuiet, Objective
 from seatrial.profiling.same_measurement import for_objective
 
 SURVEYED, PROFILED = "SurveyHardware", "ProfileHardware"
+NOT_QUIET = "MachineNotQuiet"
 
 
 def newest_cells(evidence: Sequence[Mapping[str, Any]]) -> tuple[list[Cell], list[Cell]]:
@@ -50,4 +52,19 @@ def cells_in(evidence: Iterable[Mapping[str, Any]], kind: str) -> list[Cell]:
             found.append(Cell.model_validate(one["document"]))
         except ValidationError:
             continue
+    return found
+
+
+def not_quiet_in(evidence: Iterable[Mapping[str, Any]]) -> list[NotQuiet]:
+    """Why options could not be measured when that was tried last, the newest of each; those with a cell since are left
+    out, and documents of another shape."""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for one in sorted(evidence, key=lambda one: int(one["at_ms"])):
+        if one["kind"] in (SURVEYED, PROFILED, NOT_QUIET):
+            newest[one["key"]] = one
+    found = []
+    for one in newest.values():
+        with suppress(ValidationError):
+            if one["kind"] == NOT_QUIET:
+                found.append(NotQuiet.model_validate(one["document"]))
     return found

@@ -9,17 +9,24 @@ from seatrial.autoscale.answer import answer
 from seatrial.autoscale.choose import Choice, choose
 from seatrial.autoscale.derive import ScalingPolicy, derive
 from seatrial.autoscale.table import capacity_table
-from seatrial.errors import Refused
+from seatrial.errors import MachineNotQuiet, Refused
 from seatrial.profiling.cell import Cell
 from seatrial.profiling.evidence import PROFILED, SURVEYED
 from seatrial.steps.measuring import cells
+from seatrial.steps.not_quiet import not_quiet
 from seatrial.steps.present import production_load
 from seatrial.steps.run import Run
 
 
 def choose_hardware(run: Run, model_id: int) -> dict[str, Any]:
-    """The scaling policy as JSON. Raises Refused with the figures when nothing was measured or nothing will do."""
+    """The scaling policy as JSON. Raises Refused with the figures when nothing was measured or nothing will do, and
+    MachineNotQuiet when that is not known, because of options that could not be measured."""
     measured, surveyed = (cells(run, model_id, kind, of_run=True) for kind in (PROFILED, SURVEYED))
+    unknown = [f"{found.option.name}: {found.reason}" for found in not_quiet(run, model_id)]
+    if unknown and not any(cell.capacity.feasible for cell in measured):
+        raise MachineNotQuiet(f"which hardware will do is not known: {'; '.join(unknown)}")
+    for line in unknown:
+        run.progress(f"not measured: {line}")
     choice = choose(measured, surveyed)
     policy = policy_from(run, choice.cell)
     told = answer(choice.cell, [*surveyed, *measured], policy, _peak(run, choice.cell))

@@ -18,6 +18,7 @@ from seatrial.profiling.evidence import cells_in
 from seatrial.profiling.same_measurement import find_same, measured_as
 from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
+from seatrial.steps.not_quiet import not_quiet_kept
 from seatrial.steps.requests import samples_of
 from seatrial.steps.run import Run
 from seatrial.steps.trial import trial_server
@@ -37,6 +38,7 @@ class Subject:
     objective: Objective
     requests: tuple[EncodedRequest, ...]
     machine: str
+    other_work_cores: float | None
     key: str
 
 
@@ -53,6 +55,7 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
         objective=Objective(percentile=stated["percentile"], latency_ms=stated["latency_ms"]),
         requests=tuple(encode(served.name, served.version, tensors) for tensors in inputs),
         machine=machine,
+        other_work_cores=health["other_work_cores"],
         key=measured_as(
             served.files,
             chosen,
@@ -65,12 +68,13 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
 
 
 def measured(run: Run, of: Subject, measure: Callable[[Bench], Capacity]) -> Cell:
-    """The cell that `measure` finds on a trial server, which is gone afterwards."""
+    """The cell that `measure` finds on a trial server, which is gone afterwards. Raises MachineNotQuiet, kept too."""
     purpose = f"profile of {of.served.name}@{of.served.version} on {of.option.name}"
     with trial_server(
         run, of.served, of.option, purpose=purpose, model_id=of.version["model_id"], measured=True
     ) as replica:
-        with _kept_off(set(replica.core_set)) as apart:
+        noted = not_quiet_kept(run, of.version["model_id"], of.option, of.objective, of.machine)
+        with _kept_off(set(replica.core_set)) as apart, noted:
             capacity = measure(_bench(run, of, replica))
         counts = _counts(replica, of.served)
     run.progress(
@@ -143,6 +147,8 @@ def _bench(run: Run, of: Subject, replica: Replica) -> Bench:
         progress=run.progress,
         seed=SEED,
         gpu=replica.gpu.uuid if replica.gpu else None,
+        core_set=replica.core_set,
+        other_work_cores=of.other_work_cores,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from seatrial.autoscale.answer import answer
@@ -22,7 +24,9 @@ def test_the_cheapest_is_first_the_chosen_one_and_the_front_are_marked() -> None
     choice = choose(cells, [cell("guess", lam=900, method="survey")])
     policy = derive(choice.cell, now_ms=0)
     parts = {"choice": choice, "policy": policy, "answer": answer(choice.cell, cells, policy)}
-    head, *rows, paragraph = capacity_lines({name: part.model_dump(mode="json") for name, part in parts.items()})
+    document: dict[str, Any] = {name: part.model_dump(mode="json") for name, part in parts.items()}
+    busy = {"option": {"name": "busy"}, "reason": "machine not quiet, 3 windows in a row: other work"}
+    head, *rows, unknown, paragraph = capacity_lines({**document, "not_quiet": [busy]})
     assert head.split()[:2] == ["option", "requests/s"]
     assert [row[:1] + row.split()[0 if row[0] == " " else 1] for row in rows] == [
         " guess",
@@ -33,6 +37,7 @@ def test_the_cheapest_is_first_the_chosen_one_and_the_front_are_marked() -> None
     ]
     assert rows[0].split()[-1] == "survey"
     assert rows[-1].split()[1:] == ["–", "120.0", "30", "1", "–", "infeasible"]
+    assert unknown == "no figure for busy: machine not quiet, 3 windows in a row: other work"
     assert paragraph == parts["answer"].model_dump()["paragraph"]
 
 

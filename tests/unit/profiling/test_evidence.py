@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatrial.profiling.evidence import PROFILED, SURVEYED, for_other_objective, newest_cells
+from seatrial.profiling.cell import NotQuiet
+from seatrial.profiling.evidence import (
+    NOT_QUIET,
+    PROFILED,
+    SURVEYED,
+    for_other_objective,
+    newest_cells,
+    not_quiet_in,
+)
 from tests.unit.autoscale.test_derive_and_choose import cell
 
 
@@ -37,3 +45,23 @@ def test_another_objective_makes_estimates_and_leaves_out_what_kept_no_service_t
     (found,) = for_other_objective([old, new], latency_ms=50, percentile=None)
     assert (found.option.name, found.capacity.method, found.objective.latency_ms) == ("new", "survey", 50)
     assert found.objective.percentile == 99
+
+
+def test_an_option_that_could_not_be_measured_is_told_until_it_is() -> None:
+    def of(name: str, kind: str, at_ms: int, reason: str = "") -> dict[str, Any]:
+        found = cell(name)
+        busy = NotQuiet(option=found.option, objective=found.objective, machine="m", reason=reason, at_ms=at_ms)
+        document = busy if kind == NOT_QUIET else found
+        return {**kept(kind, "run", at_ms, document.model_dump(mode="json")), "key": name}
+
+    evidence = [
+        of("measured-since", NOT_QUIET, 1),
+        of("measured-since", PROFILED, 2),
+        of("busy-again", PROFILED, 3),
+        of("busy-again", NOT_QUIET, 4, "first"),
+        of("busy-again", NOT_QUIET, 5, "last"),
+        {**kept(NOT_QUIET, "run", 6, {"any": "shape"}), "key": "strange"},
+        {**kept("Watch", "run", 7, {}), "key": "busy-again"},
+    ]
+    for order in (evidence, evidence[::-1]):
+        assert [(found.option.name, found.reason) for found in not_quiet_in(order)] == [("busy-again", "last")]

@@ -36,6 +36,9 @@ class Health(Answer):
     machine: Machine
     inference_server: str = Field(description="Which programs compute: measurements of others do not count for them.")
     options: tuple[HardwareOption, ...]
+    other_work_cores: float | None = Field(
+        description="CPU cores of a server's that other work may use while it is measured; null: any."
+    )
     largest_upload: LargestUpload
 
 
@@ -49,5 +52,6 @@ def health(manager: Manager) -> Health:
         machine=Machine.model_validate(manager.machine),
         inference_server=manager.inference_server,
         options=manager.options,
+        other_work_cores=manager.settings.other_work_cores,
         largest_upload=LargestUpload(**asdict(manager.settings.largest_upload)),
     )
