@@ -45,7 +45,7 @@ class Settings:
                                                 default: none, HDFS is told the user's name
     options_file       SEATRIAL_OPTIONS         YAML list of hardware options; default: what this machine has
     other_work_cores   SEATRIAL_OTHER_WORK_CORES  CPU cores of a server's that other work may use while it is
-                                                measured; default 0.25. With more a window is measured again, and after
+                                                measured; default 0.1. With more a window is measured again, and after
                                                 three the option has no figure. "any": noted, and measured all the same
     triton             SEATRIAL_TRITON          folder with bin/tritonserver and backends/; default: the one inside the
                                                 nvidia-pytriton package, a real server with the python backend only
@@ -105,7 +105,7 @@ class Settings:
             artifacts=env.get("SEATRIAL_ARTIFACTS") or (home / "artifacts").as_uri(),
             hdfs_token=_path(env.get("SEATRIAL_HDFS_TOKEN_FILE")),
             options_file=_path(env.get("SEATRIAL_OPTIONS")),
-            other_work_cores=_unless_any(env.get("SEATRIAL_OTHER_WORK_CORES", "0.25")),
+            other_work_cores=_unless_any(env.get("SEATRIAL_OTHER_WORK_CORES", "0.1")),
             triton=_path(env.get("SEATRIAL_TRITON")),
             settle_s=float(env.get("SEATRIAL_SETTLE_S", "5")),
             silent_s=float(env.get("SEATRIAL_SILENT_S", "30")),

@@ -97,7 +97,7 @@ def test_beside_other_work_on_the_servers_core_there_is_no_figure_and_without_it
     with burning(on_one_core.core_set):
         with pytest.raises(
             MachineNotQuiet,
-            match=r"machine not quiet, 3 windows in a row: other work used [01]\\.\\d\\d of the server's 1 core",
+            match=r"machine not quiet, 3 windows in a row: other work used [01]\.\d\d of the server's 1 core",
         ):
             survey_capacity(on_one_core)
         assert on_one_core.levels == []

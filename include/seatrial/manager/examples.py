@@ -127,7 +127,7 @@ HEALTH = {
     "machine": {"name": "serving-1", "cores": 16, "processor": "AMD EPYC 9354"},
     "inference_server": "tritonserver sha256:5d0a1c62e93b, onnxruntime 1.26.0, openvino 2026.2.0",
     "options": [OPTION],
-    "other_work_cores": 0.25,
+    "other_work_cores": 0.1,
     "largest_upload": asdict(TreeLimits()),
 }
 DOSSIER = {

@@ -11,8 +11,9 @@ from math import sqrt
 
 from seatrial.profiling.gauges import Gauges
 
-OTHER_WORK_CORES = 0.25
-"""Of all the server's cores together: what is above it is no background work of a machine that measures."""
+OTHER_WORK_CORES = 0.1
+"""Of all the server's cores together. A quiet machine shows 0.03 at most; a tenth of a core is the background of agents
+and timers, and costs a server with one core a tenth of its capacity."""
 STEAL_SHARE = 0.05
 """Of the time of the server's cores. A capacity is to be right to 5 %."""
 THROTTLED_CORES = 0.01

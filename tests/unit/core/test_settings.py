@@ -7,7 +7,7 @@ import pytest
 from seatrial.settings import Settings
 
 
-@pytest.mark.parametrize(("said", "cores"), [({}, 0.25), ({"SEATRIAL_OTHER_WORK_CORES": "0"}, 0.0)])
+@pytest.mark.parametrize(("said", "cores"), [({}, 0.1), ({"SEATRIAL_OTHER_WORK_CORES": "0"}, 0.0)])
 def test_other_work_beside_a_measurement_has_a_limit(said: dict[str, str], cores: float) -> None:
     assert Settings.read(said).other_work_cores == cores
 
