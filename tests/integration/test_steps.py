@@ -175,7 +175,10 @@ def test_beside_other_work_a_run_has_no_figure_and_says_so_and_later_it_has_one(
 ) -> None:
     run, model_id, before = run_of(manager, "busy"), production["model_id"], trial_folders(home)
     strict = replace(subject(run, model_id, one_core(manager)), other_work_cores=0.1)
-    with burning(os.sched_getaffinity(0)), pytest.raises(MachineNotQuiet, match="other work used"):
+    with (
+        burning(os.sched_getaffinity(manager.health()["pid"])),
+        pytest.raises(MachineNotQuiet, match="other work used"),
+    ):
         measured(run, strict, survey_capacity)
     assert trial_folders(home) <= before, "its server is gone"
     (found,) = (one for one in manager.evidence(model_id, "MachineNotQuiet") if one["run"] == run.id)

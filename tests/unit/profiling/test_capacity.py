@@ -8,10 +8,12 @@ import pytest
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.capacity import verify_capacity
 from seatrial.profiling.cell import Objective
+from seatrial.profiling.gpu_gauges import GpuUse
 from seatrial.profiling.load import LoadResult
 from seatrial.profiling.queue_model import latencies
 from seatrial.profiling.search import FAR
 from tests.unit.autoscale.test_derive_and_choose import cell
+from tests.unit.profiling.test_quiet import gauges
 
 
 @pytest.mark.parametrize(("late", "notes"), [(2, 0), (5, 1)])
@@ -33,7 +35,9 @@ class Simulated(Bench):
         service_s, requests = 0.01 if rate <= self.carries else 0.025, int(rate * (seconds or 4.0))
         sent = np.cumsum(np.random.default_rng(1).exponential(1.0, requests)) / rate  # as `latencies` has them
         latency = latencies(rate, [service_s], 1, requests=requests, seed=1)
-        return LoadResult(rate, sent[-1], latency, sent, np.zeros(requests), 0, (), False)
+        found = LoadResult(rate, sent[-1], latency, sent, np.zeros(requests), 0, (), False)
+        self._keep(found, gauges(), GpuUse(), None)
+        return found
 
 
 def verified(carries: float) -> tuple[float, float]:
