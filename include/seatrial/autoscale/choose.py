@@ -56,7 +56,7 @@ def _row(cell: Cell, best: Cell) -> dict[str, Any]:
         "option": cell.option.name,
         "chosen": cell.key == best.key,
         "feasible": capacity.feasible,
-        "method": "verified" if capacity.verified_s else capacity.method,
+        "method": "verified" if capacity.feasible and capacity.verified_s else capacity.method,
         "lambda_max": capacity.lambda_max,
         "mu": capacity.mu,
         "p99_ms": None if capacity.method == "survey" else capacity.p99_ms,

@@ -102,11 +102,12 @@ def verify_capacity(bench: Bench, measured: Capacity) -> Capacity:
         rate = (kept.rate + high) / 2 if kept else min(rate / NEXT_TO, start.search.expected or rate)
     if kept is None:
         bench.notes.append(f"no level of {VERIFY_S:.0f} s down to {high:.1f} requests/s kept the objective")
-        return _result(bench, start, "infeasible", NOTHING, _latencies(found), began)
-    bench.note_chance(kept)
-    method = "live" if kept.rate < measured.lambda_max else measured.method
-    verified = _result(bench, start, method, (kept.rate, kept.rate, high), _latencies(kept), began)
-    return verified.model_copy(update={"verified_s": VERIFY_S})
+        shown = _result(bench, start, "infeasible", NOTHING, _latencies(found), began)
+    else:
+        bench.note_chance(kept)
+        method = "live" if kept.rate < measured.lambda_max else measured.method
+        shown = _result(bench, start, method, (kept.rate, kept.rate, high), _latencies(kept), began)
+    return shown.model_copy(update={"verified_s": VERIFY_S})
 
 
 def _start(bench: Bench, saturation_s: float) -> Start:

@@ -54,7 +54,9 @@ class Capacity(BaseModel):
     lambda_low: float
     lambda_high: float
     verified_at: float
-    verified_s: float = Field(default=0.0, description="Seconds of the long level that verified it; 0: none did.")
+    verified_s: float = Field(
+        default=0.0, description="Seconds of the long level that showed it; 0: it was given none."
+    )
     p50_ms: float
     p95_ms: float
     p99_ms: float

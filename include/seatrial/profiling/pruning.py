@@ -102,16 +102,16 @@ def next_to_measure(surveyed: Sequence[Surveyed], measured: Sequence[Cell], plac
 
 
 def next_to_verify(cells: Sequence[Cell], place: int) -> Cell | None:
-    """Stage C: the cheapest that no long level has shown yet; None when it could not win even at the upper end of its
-    interval. `place` as for `next_to_measure`, below FINALISTS."""
-    feasible = [cell for cell in cells if cell.capacity.feasible]
-    verified = [cell.cost for cell in feasible if cell.capacity.verified_s]
-    waiting = sorted((cell for cell in feasible if not cell.capacity.verified_s), key=lambda c: (c.cost, c.option.name))
-    waiting = waiting[max(0, place - len(verified)) :]
-    if not waiting or len(verified) >= FINALISTS:
+    """Stage C: the cheapest that was given no long level yet; None when it could not win even at the upper end of its
+    interval. `place` as for `next_to_measure`, below FINALISTS; one that kept no long level has had its place."""
+    tried = [cell for cell in cells if cell.capacity.verified_s]
+    waiting = [cell for cell in cells if cell.capacity.feasible and not cell.capacity.verified_s]
+    waiting = sorted(waiting, key=lambda cell: (cell.cost, cell.option.name))[max(0, place - len(tried)) :]
+    if not waiting or len(tried) >= FINALISTS:
         return None
     at_best = waiting[0].option.price / waiting[0].capacity.lambda_high
-    return waiting[0] if at_best <= ALIKE * min(verified, default=inf) else None
+    best = min((cell.cost for cell in tried if cell.capacity.feasible), default=inf)
+    return waiting[0] if at_best <= ALIKE * best else None
 
 
 def _least_cost(found: Surveyed) -> float:

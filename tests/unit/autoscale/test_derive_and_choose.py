@@ -106,6 +106,11 @@ def test_what_was_only_surveyed_is_in_the_table_and_never_chosen() -> None:
     ]
 
 
+def test_an_option_that_kept_no_long_level_is_no_verified_one() -> None:
+    none_held = cell("b", feasible=False, method="infeasible", lambda_max=0.0, verified_s=40)
+    assert [row["method"] for row in choose([cell("a"), none_held]).table] == ["model", "infeasible"]
+
+
 def test_nothing_feasible_is_refused_with_each_reason() -> None:
     with pytest.raises(Refused, match="a: too slow"):
         choose([cell("a", feasible=False, method="infeasible", notes=("too slow",))])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seatrial.profiling.bench import Bench
-from seatrial.profiling.capacity import verify_capacity
-from seatrial.profiling.cell import Objective
+from seatrial.profiling.capacity import VERIFY_S, verify_capacity
+from seatrial.profiling.cell import Capacity, Objective
 from seatrial.profiling.gpu_gauges import GpuUse
 from seatrial.profiling.load import LoadResult
 from seatrial.profiling.queue_model import latencies
@@ -27,12 +27,12 @@ def test_a_level_that_only_chance_excuses_says_so_with_its_numbers(late: int, no
 
 
 class Simulated(Bench):
-    """A server that takes 10 ms a request up to `carries` requests/s, and 25 ms above it, as beside other work."""
+    """A server that takes 10 ms a request up to `carries` requests/s, and `above_s` beyond it, as beside other work."""
 
-    carries = 60.0
+    carries, above_s = 60.0, 0.025
 
     def open(self, rate: float, seconds: float | None = None) -> LoadResult:
-        service_s, requests = 0.01 if rate <= self.carries else 0.025, int(rate * (seconds or 4.0))
+        service_s, requests = 0.01 if rate <= self.carries else self.above_s, int(rate * (seconds or 4.0))
         sent = np.cumsum(np.random.default_rng(1).exponential(1.0, requests)) / rate  # as `latencies` has them
         latency = latencies(rate, [service_s], 1, requests=requests, seed=1)
         found = LoadResult(rate, sent[-1], latency, sent, np.zeros(requests), 0, (), False)
@@ -40,19 +40,24 @@ class Simulated(Bench):
         return found
 
 
-def verified(carries: float) -> tuple[float, float]:
-    """lambda_max and the upper end of its interval, for an answer of 80 before."""
+def verified(carries: float, above_s: float = 0.025) -> Capacity:
+    """For an answer of 80 before."""
     bench = Simulated("127.0.0.1:1", None, [], 1, Objective(percentile=99, latency_ms=100), lambda _: None, seed=1)
-    bench.carries = carries
+    bench.carries, bench.above_s = carries, above_s
     before = cell(idle_p50_ms=10.0, services_ms=(10.0,) * 500, lam=80.0).capacity
-    found = verify_capacity(bench, before)
-    return found.lambda_max, found.lambda_high
+    return verify_capacity(bench, before)
 
 
 def test_an_answer_that_a_long_level_keeps_stays() -> None:
-    assert verified(carries=90) == (80.0, 84.0)
+    found = verified(carries=90)
+    assert (found.lambda_max, found.lambda_high) == (80.0, 84.0)
 
 
 def test_what_an_overload_taught_the_model_does_not_throw_the_answer_far_down() -> None:
-    found, high = verified(carries=60)
-    assert found <= 60 < high <= FAR * found
+    found = verified(carries=60)
+    assert found.lambda_max <= 60 < found.lambda_high <= FAR * found.lambda_max
+
+
+def test_an_option_that_kept_no_long_level_has_had_one() -> None:
+    found = verified(carries=0, above_s=0.2)
+    assert (found.feasible, found.method, found.lambda_max, found.verified_s) == (False, "infeasible", 0.0, VERIFY_S)

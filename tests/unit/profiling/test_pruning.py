@@ -129,6 +129,9 @@ def test_a_tight_objective_is_seen_by_the_estimate() -> None:
     assert next_to_measure([batches, single], [], 0) == single.option
 
 
+NONE_HELD = cell("a", feasible=False, method="infeasible", lam=0.0, verified_s=40)
+
+
 @pytest.mark.parametrize(
     ("cells", "next_one"),
     [
@@ -139,6 +142,8 @@ def test_a_tight_objective_is_seen_by_the_estimate() -> None:
         ([cell("a", lam=90, verified_s=40), cell("b", lam=100, verified_s=40)], None),
         ([cell("a", lam=99), cell("b", lam=98, verified_s=40), cell("c", lam=98, verified_s=40)], None),
         ([cell("a", feasible=False, method="infeasible", lam=0.0)], None),
+        ([NONE_HELD, cell("b", lam=100), cell("c", lam=95)], "b"),
+        ([NONE_HELD, cell("b", lam=100, verified_s=40), cell("c", lam=99)], None),
     ],
 )
 def test_a_long_level_is_for_the_cheapest_that_can_still_win(cells: list[Any], next_one: str | None) -> None:
