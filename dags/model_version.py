@@ -47,6 +47,13 @@ VALIDATED = "{{ ti.xcom_pull('shadow_validate') is not none }}"
             description="Names of the options to measure, e.g. `cpu-1x1`. Empty: all that the manager knows.",
             section="Measurement",
         ),
+        "anew": Param(
+            False,
+            type="boolean",
+            title="Measure anew",
+            description="Measure also what was measured within the last week, and in a task that is cleared.",
+            section="Measurement",
+        ),
     },
     doc_md=__doc__,
 )
@@ -65,9 +72,12 @@ def model_version() -> None:
         "pool": "seatrial_profiling",
         "map_index_template": "{{ hardware_option }}",
     }
+    anew = "{{ params.anew }}"
     whatever = {"validated": VALIDATED, "trigger_rule": TriggerRule.ALL_DONE}
-    surveys = SurveyHardware.partial(task_id="survey_hardware", **measuring).expand(option=to_survey.output)
-    cells = ProfileHardware.partial(task_id="profile_hardware", **measuring, **whatever).expand(option=options.output)
+    surveys = SurveyHardware.partial(task_id="survey_hardware", anew=anew, **measuring).expand(option=to_survey.output)
+    cells = ProfileHardware.partial(task_id="profile_hardware", anew=anew, **measuring, **whatever).expand(
+        option=options.output
+    )
     verified = VerifyHardware.partial(task_id="verify_hardware", **measuring, **whatever).expand(place=to_verify.output)
     chosen = ChooseHardware(
         task_id="choose_hardware",

@@ -32,21 +32,22 @@ class HardwareOptions(StepOperator):
 
 class SurveyHardware(StepOperator):
     """Stage A: saturation of one hardware option. One that this machine lacks or that cannot win is skipped with that
-    reason."""
+    reason. `anew`, a boolean or its text: what was measured before does not count."""
 
-    template_fields = ("model_id", "option")
+    template_fields = ("model_id", "option", "anew")
 
-    def __init__(self, *, model_id: Any, option: Any, **kwargs: Any) -> None:
+    def __init__(self, *, model_id: Any, option: Any, anew: bool | str = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.model_id = model_id
         self.option = option
+        self.anew = anew
 
     def step(self, run: Run) -> Any:
         from seatrial.steps.profile_hardware import survey_hardware, why_no_survey
 
         option = labelled(self.option)
         skip(option, why_no_survey(run, int(self.model_id), option))
-        return survey_hardware(run, int(self.model_id), option)
+        return survey_hardware(run, int(self.model_id), option, anew=yes(self.anew))
 
 
 class ProfileHardware(StepOperator):
@@ -54,13 +55,13 @@ class ProfileHardware(StepOperator):
     one that is left. An option that this machine lacks is skipped with that reason.
 
     It runs whatever became of single surveys (trigger rule all_done), so it looks itself whether there is anything to
-    do, see ChooseHardware. `anew`: what earlier runs measured does not count.
+    do, see ChooseHardware. `anew` as for SurveyHardware.
     """
 
-    template_fields = ("model_id", "option", "validated")
+    template_fields = ("model_id", "option", "validated", "anew")
 
     def __init__(
-        self, *, model_id: Any, option: Any, validated: str = "True", anew: bool = False, **kwargs: Any
+        self, *, model_id: Any, option: Any, validated: str = "True", anew: bool | str = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.model_id = model_id
@@ -71,10 +72,10 @@ class ProfileHardware(StepOperator):
     def step(self, run: Run) -> Any:
         from seatrial.steps.profile_hardware import impossible, profile_hardware, to_measure
 
-        wanted = to_measure(run, int(self.model_id), self.option) if self.validated == "True" else None
+        wanted = to_measure(run, int(self.model_id), self.option) if yes(self.validated) else None
         option = labelled(wanted)
         skip(option, impossible(run, option))
-        return profile_hardware(run, int(self.model_id), option, anew=self.anew)
+        return profile_hardware(run, int(self.model_id), option, anew=yes(self.anew))
 
 
 class VerifyHardware(StepOperator):
@@ -91,7 +92,7 @@ class VerifyHardware(StepOperator):
     def step(self, run: Run) -> Any:
         from seatrial.steps.profile_hardware import to_verify, verify_hardware
 
-        option = to_verify(run, int(self.model_id), int(self.place)) if self.validated == "True" else None
+        option = to_verify(run, int(self.model_id), int(self.place)) if yes(self.validated) else None
         return verify_hardware(run, int(self.model_id), labelled(option))
 
 
@@ -103,6 +104,11 @@ def labelled(option: dict[str, Any] | None) -> dict[str, Any]:
     if option is None:
         raise AirflowSkipException("no option is left that could win, or the version was not validated in this run")
     return option
+
+
+def yes(said: bool | str) -> bool:
+    """A boolean, or what a template made of one."""
+    return str(said) == "True"
 
 
 def skip(option: dict[str, Any], reason: str | None) -> None:

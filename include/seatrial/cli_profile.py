@@ -24,8 +24,8 @@ def add_to(commands: Any) -> None:
         "seatrial profile pitch@2 --option cpu-1x1 --option cpu-2x2 --load 50",
         """On the manager's machine, with trial servers that are gone afterwards; nothing that serves is changed. Some
 20 s an option; of more than four most are only surveyed (docs/operations.md). What was measured in the last week for
-the same files, requests, option and machine is not measured again, unless --anew. The answer is that of
-`seatrial capacity`.""",
+the same files, requests, option and machine is not measured again, unless something disturbed it, or with --anew. The
+answer is that of `seatrial capacity`.""",
     )
     new.add_argument("version", metavar="MODEL@VERSION")
     new.add_argument("--option", action="append", default=[], metavar="NAME", help="only this one; may be repeated")

@@ -20,9 +20,14 @@ LOOK = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
+def field(task, name):
+    return str(getattr(task, "partial_kwargs", {}).get(name, getattr(task, name, None)))
+
 print("FOUND " + json.dumps({
     "errors": bag.import_errors,
     "modules": sorted(set(sys.argv[2].split(",")) & set(sys.modules)),
+    "params": {name: {p: dag.params.get_param(p).schema["type"] for p in dag.params} for name, dag in bag.dags.items()},
+    "anew": {name: {t.task_id: field(t, "anew") for t in dag.tasks} for name, dag in bag.dags.items()},
     "dags": {name: {t.task_id: sorted(t.upstream_task_ids) for t in dag.tasks} for name, dag in bag.dags.items()},
 }))
 """
@@ -71,3 +76,13 @@ def test_a_large_matrix_is_surveyed_before_it_is_measured_and_verified_after(fou
     tasks = found["dags"]["model_version"]
     stages = ["shadow_validate", "survey_hardware", "profile_hardware", "verify_hardware", "choose_hardware"]
     assert all(before in tasks[after] for before, after in itertools.pairwise(stages))
+
+
+def test_a_run_can_be_told_to_measure_anew(found: Found) -> None:
+    assert found["params"]["model_version"]["anew"] == "boolean"
+    told = found["anew"]["model_version"]
+    assert {told["survey_hardware"], told["profile_hardware"]} == {"{{ params.anew }}"}
+
+
+def test_the_weekly_run_measures_anew(found: Found) -> None:
+    assert found["anew"]["reprofile"]["profile_hardware"] == "True"

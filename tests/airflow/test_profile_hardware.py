@@ -27,3 +27,10 @@ def test_a_task_that_is_skipped_has_a_name_too(context: dict[str, Any]) -> None:
     with pytest.raises(AirflowSkipException, match="no option is left"):
         profile_hardware.labelled(None)
     assert context == {"hardware_option": "none left"}
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [(True, True), ("True", True), (False, False), ("False", False), ("", False)]
+)
+def test_a_boolean_may_come_from_a_template(said: bool | str, meant: bool) -> None:
+    assert profile_hardware.yes(said) == meant

@@ -45,7 +45,12 @@ def first(manager: ManagerAPI) -> dict[str, Any]:
     """The version that a first run measured, and the policy that it chose."""
     run = run_of(manager, "first")
     version = registered(Path(manager.health()["home"]), run, objective=OBJECTIVE)
-    return {**version, "policy": all_stages(run, version["model_id"])}
+    policy = all_stages(run, version["model_id"])
+    for kind in ("SurveyHardware", "ProfileHardware"):
+        for name, document in documents(manager, version["model_id"], kind, run.id).items():
+            document["capacity"]["notes"] = []  # as on a quiet machine: what was disturbed is measured again
+            manager.add_evidence(version["model_id"], kind, name, run.id, document)
+    return {**version, "policy": policy}
 
 
 def all_stages(run: Run, model_id: int) -> dict[str, Any]:
@@ -192,8 +197,9 @@ def test_an_option_that_fails_loses_no_other_and_one_that_waits_for_its_cores_is
 
 
 @pytest.mark.usefixtures("no_load")
-def test_the_weekly_measurement_counts_nothing_that_is_known(manager: ManagerAPI, first: dict[str, Any]) -> None:
+def test_anew_nothing_counts_that_is_known(manager: ManagerAPI, first: dict[str, Any]) -> None:
     run, option = run_of(manager, "weekly"), first["policy"]["option"]
-    steps.profile_hardware(run, first["model_id"], option)
-    with pytest.raises(AssertionError, match="load was put on a server"):
-        steps.profile_hardware(run, first["model_id"], option, anew=True)
+    for measure in (steps.survey_hardware, steps.profile_hardware):
+        measure(run, first["model_id"], option)
+        with pytest.raises(AssertionError, match="load was put on a server"):
+            measure(run, first["model_id"], option, anew=True)

@@ -12,6 +12,8 @@ from seatrial.profiling.search import Search
 
 GOOD_FOR_S = 7 * 24 * 3600.0
 """A machine that was as quick last week is believed to be so today; the weekly re-profiling asks again anyway."""
+HARMLESS = ("no proof of more than",)
+"""Parts of notes that are no reason to measure again. Any other note says what disturbed the measurement."""
 
 
 def measured_as(
@@ -35,10 +37,17 @@ def measured_as(
 
 def find_same(cells: Iterable[Cell], key: str, objective: Objective, now_ms: int) -> Cell | None:
     """The newest of the cells that measured this and is not too old; one with the same objective before the others.
-    One that was too slow when idle counts as none: it has no service times, and a second of load tells again."""
+
+    One that found no load, or that something disturbed, counts as none: it is measured again. One whose load generator
+    shared the server's cores counts: on the same machine it would share them again."""
     oldest_ms = now_ms - 1000 * GOOD_FOR_S
-    same = [cell for cell in cells if cell.measured_as == key and cell.at_ms >= oldest_ms and cell.capacity.services_ms]
+    same = [cell for cell in cells if cell.measured_as == key and cell.at_ms >= oldest_ms and _good(cell.capacity)]
     return max(same, key=lambda cell: (cell.objective == objective, cell.at_ms), default=None)
+
+
+def _good(capacity: Capacity) -> bool:
+    undisturbed = all(any(part in note for part in HARMLESS) for note in capacity.notes)
+    return capacity.feasible and undisturbed and bool(capacity.services_ms)
 
 
 def for_objective(capacity: Capacity, objective: Objective, instances: int) -> Capacity:

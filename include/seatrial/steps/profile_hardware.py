@@ -1,7 +1,9 @@
 """Step 5: how much load one replica carries on one hardware option. A large matrix takes three stages: a survey, a
 measurement of what can still win, a long level for the best two (`profiling.pruning`).
 
-What was measured before, in this run or in an earlier one of the same files on the same machine, is not measured again.
+What was measured before, in this run or in an earlier one of the same files on the same machine, is not measured again
+unless something disturbed it. `anew`: neither of them counts, so that a task that is cleared measures. A later stage
+builds on what this run found in the stage before either way.
 """
 
 from __future__ import annotations
@@ -67,10 +69,10 @@ def to_measure(run: Run, model_id: int, wanted: dict[str, Any] | int) -> dict[st
     return None if found is None else found.model_dump(mode="json")
 
 
-def survey_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str, Any]:
+def survey_hardware(run: Run, model_id: int, option: dict[str, Any], *, anew: bool = False) -> dict[str, Any]:
     """Stage A. The estimate of an earlier measurement is taken over, for another objective too."""
     of = subject(run, model_id, option)
-    same = kept(run, of, SURVEYED) or kept(run, of, PROFILED)
+    same = None if anew else kept(run, of, SURVEYED) or kept(run, of, PROFILED)
     if same is None:
         return keep(run, measured(run, of, survey_capacity), SURVEYED)
     run.progress(f"{same.key}: not measured again, known from {same.capacity.seconds:.0f} s of load before")
@@ -78,7 +80,7 @@ def survey_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str
 
 
 def profile_hardware(run: Run, model_id: int, option: dict[str, Any], *, anew: bool = False) -> dict[str, Any]:
-    """Stage B, and all of a small matrix: the full capacity search. `anew`: earlier runs do not count."""
+    """Stage B, and all of a small matrix: the full capacity search."""
     of = subject(run, model_id, option)
     same = None if anew else kept(run, of, PROFILED)
     if same is not None and same.objective == of.objective:

@@ -38,11 +38,11 @@ def profile_version(
 
     `begin` gives each measurement the run with a deadline of its own. The cells are kept as evidence of that run; one
     that fails loses no other. A second call with the same run goes on where the first ended; what earlier runs measured
-    is not measured again, unless `anew`.
+    is not measured again. `anew`: neither counts, all is measured.
     """
     mapped = step.stages(step.hardware_options(begin(), list(only)))
     for option in mapped["survey"]:
-        yield from _one(begin, model_id, option, "survey", step.survey_hardware)
+        yield from _one(begin, model_id, option, "survey", partial(step.survey_hardware, anew=anew))
     for wanted in mapped["measure"]:
         found = step.to_measure(begin(), model_id, wanted)
         if found is not None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from seatrial.hardware import HardwareOption
+from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity, Cell, Objective
+from seatrial.profiling.load import LoadResult
 from seatrial.profiling.same_measurement import GOOD_FOR_S, find_same, for_objective, measured_as
 from tests.unit.autoscale.test_derive_and_choose import cell
 
@@ -42,6 +45,16 @@ def test_a_new_name_or_price_is_the_same_measurement() -> None:
     assert key(OPTION.model_copy(update={"name": "two-cores", "price": 7.0})) == key()
 
 
+def chance_note() -> str:
+    bench = Bench("127.0.0.1:1", None, [], 1, OBJECTIVE, lambda _: None, seed=1)
+    late = np.array([0.5] * 5 + [0.05] * 295)
+    bench.note_chance(LoadResult(10.0, 30.0, late, np.arange(300) / 10, np.zeros(300), 0, (), False))
+    return bench.notes[0]
+
+
+CHANCE = chance_note()
+
+
 def known(name: str, services_ms: tuple[float, ...] = (10.0,), **of: Any) -> Cell:
     return cell(name, services_ms=services_ms).model_copy(update={"measured_as": "k", **of})
 
@@ -69,6 +82,25 @@ def test_what_was_too_slow_when_idle_is_measured_again() -> None:
     idle_alone = known("a", services_ms=(), at_ms=MONTH_MS)
     assert find_same([idle_alone], "k", OBJECTIVE, MONTH_MS) is None
     assert find_same([idle_alone], "k", Objective(latency_ms=500), MONTH_MS) is None
+
+
+@pytest.mark.parametrize(
+    ("capacity", "again"),
+    [
+        ({"feasible": False, "method": "infeasible", "lambda_max": 0.0}, True),
+        ({"notes": ("at 9.0 requests/s the generator was up to 12.0 ms behind its schedule",)}, True),
+        ({"notes": ("at 9.0 requests/s the GPU was throttled: hardware slowdown",)}, True),
+        ({"notes": (CHANCE,)}, False),
+        ({"notes": (CHANCE, "anything else that was worth a note")}, True),
+        ({"shared": True}, False),  # on the same machine it would share the cores again
+    ],
+)
+def test_what_found_no_load_or_was_disturbed_is_measured_again(capacity: dict[str, Any], again: bool) -> None:
+    shared = capacity.pop("shared", False)
+    before = cell(services_ms=(10.0,), **capacity).model_copy(
+        update={"measured_as": "k", "at_ms": MONTH_MS, "shared_cores": shared}
+    )
+    assert (find_same([before], "k", OBJECTIVE, MONTH_MS) is None) == again
 
 
 def measured(**more: Any) -> Capacity:
