@@ -17,8 +17,9 @@ def add_to(commands: Any) -> None:
         capacity,
         "what a version carries on each hardware option, and what to run for a load",
         "seatrial capacity pitch@2 --load 50 --latency-ms 100",
-        """Of the newest run that measured it. Another objective is computed from the service times that were kept, by
-the queue model, without any load: its rates are estimates until a run measures them.""",
+        """Of each hardware option that the manager has now the newest measurement, at the price of now. Another
+objective is computed from the service times that were kept, by the queue model, without any load: its rates are
+estimates until a run measures them.""",
     )
     new.add_argument("version", metavar="MODEL@VERSION")
     new.add_argument("--load", type=_positive, metavar="R", help="requests per second (default: one replica's target)")
@@ -30,12 +31,14 @@ def capacity(arguments: argparse.Namespace) -> Answer:
     from seatrial.autoscale.answer import answer
     from seatrial.autoscale.choose import choose
     from seatrial.autoscale.derive import derive
+    from seatrial.hardware import HardwareOption
     from seatrial.profiling.evidence import for_other_objective, newest_cells, not_quiet_in
 
     with api() as manager:
         model, number = version_name(arguments.version)
         dossier = manager.dossier(manager.model_version(model, number)["model_id"])
-    measured, surveyed = newest_cells(dossier["evidence"])
+        options = [HardwareOption.model_validate(option) for option in manager.health()["options"]]
+    measured, surveyed = newest_cells(dossier["evidence"], options)
     not_quiet = not_quiet_in(dossier["evidence"])
     if not measured and not_quiet:
         raise MachineNotQuiet("; ".join(f"{found.option.name}: {found.reason}" for found in not_quiet))
@@ -44,8 +47,7 @@ def capacity(arguments: argparse.Namespace) -> Answer:
     asked = {"latency_ms": arguments.latency_ms, "percentile": arguments.percentile}
     measured, surveyed = (for_other_objective(cells, **asked) for cells in (measured, surveyed))
     if all(cell.capacity.method in ("survey", "infeasible") for cell in measured):  # estimates all: each may be chosen
-        known = {cell.option.name for cell in measured}
-        measured, surveyed = [*measured, *(cell for cell in surveyed if cell.option.name not in known)], []
+        measured, surveyed = [*measured, *surveyed], []
     choice = choose(measured, surveyed)
     policy = derive(choice.cell, now_ms=choice.cell.at_ms, peak=arguments.load or 0.0)
     told = answer(choice.cell, [*surveyed, *measured], policy, arguments.load)

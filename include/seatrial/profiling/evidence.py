@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from seatrial.hardware import HardwareOption
 from seatrial.profiling.cell import Cell, NotQuiet, Objective
 from seatrial.profiling.same_measurement import for_objective
 
@@ -15,12 +16,31 @@ SURVEYED, PROFILED = "SurveyHardware", "ProfileHardware"
 NOT_QUIET = "MachineNotQuiet"
 
 
-def newest_cells(evidence: Sequence[Mapping[str, Any]]) -> tuple[list[Cell], list[Cell]]:
-    """What the newest run that measured the version measured, and what it surveyed; both empty where none did."""
-    newest = max((one for one in evidence if one["kind"] == PROFILED), key=lambda one: one["at_ms"], default=None)
-    run = None if newest is None else newest["run"]
-    of_run = [one for one in evidence if one["run"] == run and run is not None]
-    return cells_in(of_run, PROFILED), cells_in(of_run, SURVEYED)
+def newest_cells(
+    evidence: Iterable[Mapping[str, Any]], options: Sequence[HardwareOption]
+) -> tuple[list[Cell], list[Cell]]:
+    """Of each of the options the newest measurement, whichever run made it; of those without one the newest survey."""
+    newest_first = sorted(evidence, key=lambda one: -int(one["at_ms"]))
+    measured, surveyed = (offered(cells_in(newest_first, kind), options) for kind in (PROFILED, SURVEYED))
+    known = {cell.option.name for cell in measured}
+    return measured, [cell for cell in surveyed if cell.option.name not in known]
+
+
+def offered(cells: Sequence[Cell], options: Iterable[HardwareOption]) -> list[Cell]:
+    """Of each option the first of its cells. One that is called or priced otherwise now gets that name and price; what
+    is no longer offered, or means something else now, is left out."""
+    found = []
+    for option in options:
+        same = [cell for cell in cells if _unnamed(cell.option) == _unnamed(option)]
+        if same:
+            cell = min(same, key=lambda cell: cell.option.name != option.name)
+            key = f"{cell.model}@{cell.version}/{option.name}"
+            found.append(cell.model_copy(update={"option": option, "key": key}))
+    return found
+
+
+def _unnamed(option: HardwareOption) -> dict[str, Any]:
+    return option.model_dump(exclude={"name", "price"})
 
 
 def for_other_objective(cells: Sequence[Cell], *, latency_ms: float | None, percentile: float | None) -> list[Cell]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seatrial.hardware import HardwareOption
 from seatrial.profiling.cell import NotQuiet
 from seatrial.profiling.evidence import (
     NOT_QUIET,
@@ -12,6 +13,7 @@ from seatrial.profiling.evidence import (
     for_other_objective,
     newest_cells,
     not_quiet_in,
+    offered,
 )
 from tests.unit.autoscale.test_derive_and_choose import cell
 
@@ -20,18 +22,48 @@ def kept(kind: str, run: str, at_ms: int, document: Any) -> dict[str, Any]:
     return {"kind": kind, "run": run, "at_ms": at_ms, "document": document}
 
 
-def test_the_newest_run_that_measured_is_looked_at_and_nothing_else() -> None:
-    documents = {name: cell(name).model_dump(mode="json") for name in "abcd"}
+def option(name: str, **of: Any) -> HardwareOption:
+    return HardwareOption(name=name, **of)
+
+
+OFFERED = [option(name, cores=cores) for cores, name in enumerate("abcd", start=1)]
+
+
+def document(name: str, lam: float = 100.0) -> dict[str, Any]:
+    of = next(one for one in OFFERED if one.name == name)
+    return cell(name, lam=lam).model_copy(update={"option": of}).model_dump(mode="json")
+
+
+def test_of_each_option_the_newest_measurement_counts_whichever_run_made_it() -> None:
+    """A weekly run measures one option, and a run may end half-way."""
     evidence = [
-        kept(PROFILED, "old", 1, documents["a"]),
-        kept(SURVEYED, "new", 2, documents["b"]),
-        kept(PROFILED, "new", 3, documents["c"]),
-        kept(PROFILED, "new", 3, {"no": "cell"}),
-        kept(SURVEYED, "newer, but it measured nothing", 4, documents["d"]),
+        kept(PROFILED, "first", 1, document("a", lam=7)),
+        kept(PROFILED, "first", 1, document("b")),
+        kept(SURVEYED, "first", 1, document("c")),
+        kept(PROFILED, "weekly", 2, document("a")),
+        kept(PROFILED, "weekly", 2, {"no": "cell"}),
+        kept(SURVEYED, "half-way", 3, document("a")),
+        kept(SURVEYED, "half-way", 3, document("d")),
     ]
-    measured, surveyed = newest_cells(evidence)
-    assert [[c.option.name for c in cells] for cells in (measured, surveyed)] == [["c"], ["b"]]
-    assert newest_cells(evidence[-1:]) == ([], [])
+    for order in (evidence, evidence[::-1]):
+        measured, surveyed = newest_cells(order, OFFERED)
+        assert [[c.option.name for c in cells] for cells in (measured, surveyed)] == [["a", "b"], ["c", "d"]]
+        assert measured[0].capacity.lambda_max == 100.0
+
+
+def test_an_option_that_is_not_offered_now_is_left_out() -> None:
+    evidence = [kept(PROFILED, "run", 1, document("a")), kept(SURVEYED, "run", 1, document("b"))]
+    assert newest_cells(evidence, OFFERED[2:]) == ([], [])
+
+
+def test_a_cell_is_of_the_option_as_it_is_offered_now() -> None:
+    cells = [cell("renamed", price=1), cell("dearer", price=1)]
+    (dearer,) = offered(cells, [option("dearer", price=3)])
+    assert (dearer.option.price, dearer.cost) == (3.0, 0.03)
+    (renamed,) = offered(cells[:1], [option("new-name", price=1)])
+    assert (renamed.option.name, renamed.key) == ("new-name", "pitch@1/new-name")
+    assert offered(cells, [option("dearer", cores=2)]) == [], "it means something else now"
+    assert offered(cells, []) == []
 
 
 def test_the_same_objective_leaves_a_cell_as_it_was_measured() -> None:
