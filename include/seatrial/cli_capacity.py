@@ -42,7 +42,7 @@ def capacity(arguments: argparse.Namespace) -> Answer:
     not_quiet = not_quiet_in(dossier["evidence"])
     if not measured and not_quiet:
         raise MachineNotQuiet("; ".join(f"{found.option.name}: {found.reason}" for found in not_quiet))
-    if not measured:
+    if not [*measured, *surveyed]:
         raise NotFound(f"{arguments.version} was not measured yet")
     asked = {"latency_ms": arguments.latency_ms, "percentile": arguments.percentile}
     measured, surveyed = (for_other_objective(cells, **asked) for cells in (measured, surveyed))

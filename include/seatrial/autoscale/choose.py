@@ -30,14 +30,15 @@ def choose(cells: Sequence[Cell], surveyed: Sequence[Cell] = ()) -> Choice:
     Raises Refused with the figures when no option carries the objective.
     """
     feasible = [cell for cell in cells if cell.capacity.feasible]
+    looked_at = [*cells, *_only_surveyed(cells, surveyed)]
     if not feasible:
-        found = "; ".join(f"{cell.option.name}: {' '.join(cell.capacity.notes)}" for cell in cells) or "none measured"
+        found = "; ".join(map(_why_not, looked_at)) or "none measured"
         raise Refused(f"no hardware option keeps the latency objective: {found}", field="objective")
     proven = [cell for cell in feasible if cell.capacity.verified_s] or feasible
     cheapest = min(cell.cost for cell in proven)
     alike = [cell for cell in proven if cell.cost <= cheapest * ALIKE]
     best = min(alike, key=lambda cell: (cell.capacity.p99_ms, cell.option.instances, cell.option.name))
-    rows = tuple(_row(cell, best) for cell in [*cells, *_only_surveyed(cells, surveyed)])
+    rows = tuple(_row(cell, best) for cell in looked_at)
     sentence = (
         f"{best.option.name} carries {best.capacity.lambda_max:.1f} requests/s with p{best.objective.percentile:g} "
         f"≤ {best.objective.latency_ms:g} ms, at {best.cost:.4f} per request/s: the cheapest of {len(rows)} option(s)"
@@ -48,6 +49,10 @@ def choose(cells: Sequence[Cell], surveyed: Sequence[Cell] = ()) -> Choice:
 def _only_surveyed(cells: Sequence[Cell], surveyed: Sequence[Cell]) -> Iterator[Cell]:
     measured = {cell.option.name for cell in cells}
     return (cell for cell in surveyed if cell.option.name not in measured)
+
+
+def _why_not(cell: Cell) -> str:
+    return f"{cell.option.name}: {'only surveyed' if cell.capacity.feasible else ' '.join(cell.capacity.notes)}"
 
 
 def _row(cell: Cell, best: Cell) -> dict[str, Any]:

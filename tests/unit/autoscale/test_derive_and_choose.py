@@ -112,5 +112,14 @@ def test_an_option_that_kept_no_long_level_is_no_verified_one() -> None:
 
 
 def test_nothing_feasible_is_refused_with_each_reason() -> None:
-    with pytest.raises(Refused, match="a: too slow"):
-        choose([cell("a", feasible=False, method="infeasible", notes=("too slow",))])
+    """Of a large matrix nothing is measured where the survey found every option too slow."""
+    slow, slower = (
+        cell(name, feasible=False, method="infeasible", lambda_max=0.0, notes=(f"idle p50 {ms} ms",))
+        for name, ms in (("a", 200), ("b", 300))
+    )
+    with pytest.raises(Refused, match="a: idle p50 200 ms; b: idle p50 300 ms"):
+        choose([], [slow, slower])
+    with pytest.raises(Refused, match="a: idle p50 200 ms; b: idle p50 300 ms; c: only surveyed"):
+        choose([slow], [slow, slower, cell("c", method="survey")])
+    with pytest.raises(Refused, match="none measured"):
+        choose([])
