@@ -15,6 +15,7 @@ import numpy as np
 
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity
+from seatrial.profiling.cpu_gauges import Usage
 from seatrial.profiling.load import LoadResult
 from seatrial.profiling.queue_model import BLOCK, service_times
 from seatrial.profiling.search import FAR, NEXT_TO, Search
@@ -64,7 +65,7 @@ def survey_capacity(bench: Bench) -> Capacity:
 
 def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity:
     """Typically 20 s; less where `surveyed`, of the same option, saves the start. Raises as `survey_capacity`."""
-    began = time.monotonic()
+    began = time.monotonic() - (0.0 if surveyed is None else surveyed.seconds)
     start = _start(bench, SATURATION_S) if surveyed is None else _known(bench, surveyed)
     search, best, kept = start.search, start.at, None
     if start.idle_p50_ms > bench.objective.latency_ms:
@@ -88,7 +89,7 @@ def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity
 def verify_capacity(bench: Bench, measured: Capacity) -> Capacity:
     """The measured answer under a long level, or the highest below it that one kept; infeasible when none did. Where
     the model, taught by an overload, went far below it, the middle is tried too."""
-    began = time.monotonic()
+    began = time.monotonic() - measured.seconds
     start, rate, high, kept = _known(bench, measured), measured.lambda_max, measured.lambda_high, None
     for _ in range(VERIFIED_TIMES):
         found = bench.open(rate, VERIFY_S)
@@ -127,8 +128,10 @@ def _start(bench: Bench, saturation_s: float) -> Start:
 
 
 def _known(bench: Bench, before: Capacity) -> Start:
-    """What an earlier measurement of the option began with; what it noted and saw stays."""
-    bench.levels, bench.notes = list(before.levels), list(before.notes)
+    """What an earlier measurement of the option began with; what it noted and saw stays, and no arrivals come twice."""
+    bench.levels, bench.notes, bench.seed = list(before.levels), list(before.notes), before.seed
+    bench.usage = Usage(before.cpu_cores_mean, before.cpu_cores_peak, before.memory_mb_peak)
+    bench.gpu_use = before.gpu
     search = _search(bench, before.mu)
     search.learn([service_ms / 1000 for service_ms in before.services_ms])
     at = Latencies(before.verified_at, before.p50_ms, before.p95_ms, before.p99_ms)

@@ -40,12 +40,14 @@ class Simulated(Bench):
         return found
 
 
+BEFORE = cell(idle_p50_ms=10.0, services_ms=(10.0,) * 500, lam=80.0, seed=5, seconds=9, memory_mb_peak=700).capacity
+
+
 def verified(carries: float, above_s: float = 0.025) -> Capacity:
     """For an answer of 80 before."""
     bench = Simulated("127.0.0.1:1", None, [], 1, Objective(percentile=99, latency_ms=100), lambda _: None, seed=1)
     bench.carries, bench.above_s = carries, above_s
-    before = cell(idle_p50_ms=10.0, services_ms=(10.0,) * 500, lam=80.0).capacity
-    return verify_capacity(bench, before)
+    return verify_capacity(bench, BEFORE)
 
 
 def test_an_answer_that_a_long_level_keeps_stays() -> None:
@@ -61,3 +63,15 @@ def test_what_an_overload_taught_the_model_does_not_throw_the_answer_far_down() 
 def test_an_option_that_kept_no_long_level_has_had_one() -> None:
     found = verified(carries=0, above_s=0.2)
     assert (found.feasible, found.method, found.lambda_max, found.verified_s) == (False, "infeasible", 0.0, VERIFY_S)
+
+
+def test_a_later_stage_goes_on_with_the_seeds_and_adds_its_seconds() -> None:
+    """The same seed again would be the same arrivals: a level that was kept by chance would be kept once more."""
+    found = verified(carries=90)
+    assert found.seed == BEFORE.seed
+    assert found.seconds >= BEFORE.seconds
+
+
+def test_the_peaks_of_an_earlier_stage_stay() -> None:
+    found = verified(carries=90)
+    assert (found.cpu_cores_peak, found.memory_mb_peak) == (BEFORE.cpu_cores_peak, BEFORE.memory_mb_peak)
