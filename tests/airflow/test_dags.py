@@ -20,14 +20,17 @@ LOOK = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
+FIELDS = ("anew", "validated", "trigger_rule")
+
 def field(task, name):
-    return str(getattr(task, "partial_kwargs", {}).get(name, getattr(task, name, None)))
+    value = getattr(task, "partial_kwargs", {}).get(name, getattr(task, name, None))
+    return str(getattr(value, "value", value))
 
 print("FOUND " + json.dumps({
     "errors": bag.import_errors,
     "modules": sorted(set(sys.argv[2].split(",")) & set(sys.modules)),
     "params": {name: {p: dag.params.get_param(p).schema["type"] for p in dag.params} for name, dag in bag.dags.items()},
-    "anew": {name: {t.task_id: field(t, "anew") for t in dag.tasks} for name, dag in bag.dags.items()},
+    **{of: {name: {t.task_id: field(t, of) for t in dag.tasks} for name, dag in bag.dags.items()} for of in FIELDS},
     "dags": {name: {t.task_id: sorted(t.upstream_task_ids) for t in dag.tasks} for name, dag in bag.dags.items()},
 }))
 """
@@ -76,6 +79,14 @@ def test_a_large_matrix_is_surveyed_before_it_is_measured_and_verified_after(fou
     tasks = found["dags"]["model_version"]
     stages = ["shadow_validate", "survey_hardware", "profile_hardware", "verify_hardware", "choose_hardware"]
     assert all(before in tasks[after] for before, after in itertools.pairwise(stages))
+
+
+def test_only_what_must_go_on_after_a_failure_does_and_it_looks_whether_the_version_was_validated(found: Found) -> None:
+    rules, guards = (found[of]["model_version"] for of in ("trigger_rule", "validated"))
+    whatever = {task for task, rule in rules.items() if rule == "all_done"}
+    assert whatever == {"profile_hardware", "verify_hardware", "choose_hardware"}
+    assert {guards[task] for task in whatever} == {"{{ ti.xcom_pull('shadow_validate') is not none }}"}
+    assert {rules[task] for task in rules.keys() - whatever - {"withdraw"}} == {"all_success"}
 
 
 def test_a_run_can_be_told_to_measure_anew(found: Found) -> None:

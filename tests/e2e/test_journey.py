@@ -228,6 +228,11 @@ def test_a_version_that_answers_differently_is_archived(
     newest = platform.manager.model("tiny")["versions"][-1]
     assert newest["stages"]["local"] == "Archived"
     assert platform.manager.model("tiny")["stages"]["local"]["staging"] is None
+    later = {"survey_hardware", "profile_hardware", "verify_hardware", "choose_hardware", "promote", "push_autoscaling"}
+    states = {(t["task_id"], t["state"]) for t in platform.airflow.tasks("model_version", run["dag_run_id"])}
+    assert {task for task, _ in states} >= later
+    assert {state for task, state in states if task in later} <= {"skipped", "upstream_failed"}
+    assert platform.manager.evidence(newest["model_id"], "ProfileHardware") == []
 
 
 def test_an_upload_outside_the_upload_root_is_refused(platform: Platform, tmp_path: Path) -> None:
