@@ -33,8 +33,7 @@ def staged(
     for option in in_order(options):
         if why_not_survey(option, seen) is None:
             cell = surveys[option.name] = survey(option)
-            mu = cell.capacity.mu if cell.capacity.feasible else 0.0
-            seen.append(Surveyed(option, mu, cell.capacity.lambda_max))
+            seen.append(Surveyed.of(cell))
     cells: dict[str, Cell] = {}
     for place in range(places(len(options))):
         if (wanted := next_to_measure(seen, list(cells.values()), place)) is not None:

@@ -31,8 +31,8 @@ from quickstart.services import start_manager
 from seatrial.autoscale.derive import derive
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.steps.check_format import check_format
-from seatrial.steps.choose_hardware import cells_of_run
 from seatrial.steps.deploy import deploy_to_staging
+from seatrial.steps.measuring import cell_of_run
 from seatrial.steps.profile_hardware import hardware_options, profile_hardware
 from seatrial.steps.promote import promote
 from seatrial.steps.push_autoscaling import push_autoscaling
@@ -125,7 +125,7 @@ def _policy(run: Run, model_id: int) -> dict[str, Any]:
     """From a measurement of its own, as steps 5 and 6 make it; the table for a person is left out."""
     (option,) = hardware_options(run, [OPTION])
     profile_hardware(run, model_id, option)
-    cell = cells_of_run(run, model_id, OPTION)
+    cell = cell_of_run(run, model_id, OPTION)
     policy = derive(cell, now_ms=int(time.time() * 1000)).model_dump(mode="json")
     run.api.add_evidence(model_id, "ChooseHardware", "choice", run.id, {"policy": policy})
     return policy

@@ -45,6 +45,12 @@ class Surveyed:
     mu: float
     estimate: float
 
+    @classmethod
+    def of(cls, cell: Cell) -> Surveyed:
+        """What the cell of a survey says."""
+        capacity = cell.capacity
+        return cls(cell.option, capacity.mu if capacity.feasible else 0.0, capacity.lambda_max)
+
     @property
     def at_best(self) -> float:
         """No more than this, requests/s."""

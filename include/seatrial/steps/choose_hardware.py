@@ -9,7 +9,7 @@ from seatrial.autoscale.answer import answer
 from seatrial.autoscale.choose import Choice, choose
 from seatrial.autoscale.derive import ScalingPolicy, derive
 from seatrial.autoscale.table import capacity_table
-from seatrial.errors import MachineNotQuiet, Refused
+from seatrial.errors import MachineNotQuiet
 from seatrial.profiling.cell import Cell
 from seatrial.profiling.evidence import PROFILED, SURVEYED
 from seatrial.steps.measuring import cells
@@ -52,14 +52,6 @@ def _stated(run: Run, cell: Cell) -> float:
 def _peak(run: Run, cell: Cell) -> float:
     """What has to be carried, requests/s: what is stated, or what Production has now if more; 0 without either."""
     return max(_stated(run, cell), production_load(run, cell.model) or 0.0)
-
-
-def cells_of_run(run: Run, model_id: int, option: str) -> Cell:
-    """What this run measured on one option. Raises Refused when it did not."""
-    for evidence in run.api.evidence(model_id, "ProfileHardware"):
-        if evidence["run"] == run.id and evidence["key"] == option:
-            return Cell.model_validate(evidence["document"])
-    raise Refused(f"this run did not measure {option} for model id {model_id}", field="option", value=option)
 
 
 def _tell(run: Run, choice: Choice) -> None:

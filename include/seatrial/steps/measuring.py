@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from seatrial.client.transport import EncodedRequest, GrpcTransport, encode
+from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import find_gpus
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity, Cell, Objective, ServerCounts
-from seatrial.profiling.evidence import cells_in
+from seatrial.profiling.evidence import PROFILED, cells_in
 from seatrial.profiling.same_measurement import find_same, measured_as
 from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
@@ -107,6 +108,14 @@ def kept(run: Run, of: Subject, kind: str) -> Cell | None:
 def cells(run: Run, model_id: int, kind: str, *, of_run: bool = False) -> list[Cell]:
     """The cells in the evidence of a version, newest first; with `of_run` only those of this run."""
     return cells_in((one for one in run.api.evidence(model_id, kind) if not of_run or one["run"] == run.id), kind)
+
+
+def cell_of_run(run: Run, model_id: int, option: str) -> Cell:
+    """What this run measured on the option of that name. Raises Refused when it did not."""
+    for cell in cells(run, model_id, PROFILED, of_run=True):
+        if cell.option.name == option:
+            return cell
+    raise Refused(f"this run did not measure {option} for model id {model_id}", field="option", value=option)
 
 
 def keep(run: Run, cell: Cell, kind: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def impossible(run: Run, option: dict[str, Any]) -> str | None:
 
 def why_no_survey(run: Run, model_id: int, option: dict[str, Any]) -> str | None:
     """Why the option is not surveyed: impossible here, or what this run surveyed so far shows that it cannot win."""
-    found = [_surveyed(cell) for cell in cells(run, model_id, SURVEYED, of_run=True)]
+    found = [*map(Surveyed.of, cells(run, model_id, SURVEYED, of_run=True))]
     return impossible(run, option) or why_not_survey(HardwareOption.model_validate(option), found)
 
 
@@ -65,7 +65,7 @@ def to_measure(run: Run, model_id: int, wanted: dict[str, Any] | int) -> dict[st
     if isinstance(wanted, dict):
         return wanted
     surveyed, profiled = (cells(run, model_id, kind, of_run=True) for kind in (SURVEYED, PROFILED))
-    found = next_to_measure([_surveyed(cell) for cell in surveyed], profiled, wanted)
+    found = next_to_measure([*map(Surveyed.of, surveyed)], profiled, wanted)
     return None if found is None else found.model_dump(mode="json")
 
 
@@ -122,7 +122,3 @@ def _for(of: Subject, cell: Cell) -> Cell:
         return cell
     capacity = for_objective(cell.capacity, of.objective, of.option.instances)
     return cell.model_copy(update={"objective": of.objective, "capacity": capacity})
-
-
-def _surveyed(cell: Cell) -> Surveyed:
-    return Surveyed(cell.option, cell.capacity.mu if cell.capacity.feasible else 0.0, cell.capacity.lambda_max)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from seatrial.errors import NotFound, Refused
-from seatrial.steps.choose_hardware import cells_of_run, policy_from
+from seatrial.steps.choose_hardware import policy_from
+from seatrial.steps.measuring import cell_of_run
 from seatrial.steps.run import Run
 
 
@@ -31,7 +32,7 @@ def refresh_policies(run: Run) -> dict[str, Any]:
         if policy is None:
             continue
         try:
-            cell = cells_of_run(run, policy["model_id"], policy["option"]["name"])
+            cell = cell_of_run(run, policy["model_id"], policy["option"]["name"])
             fresh = policy_from(run, cell)
         except Refused as error:
             run.progress(f"{model['name']}: the policy stays as it is: {error}")
