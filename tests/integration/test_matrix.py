@@ -119,6 +119,16 @@ def test_another_run_of_the_same_version_measures_nothing_again(manager: Manager
     assert {name: again[name] for name in kept} == {name: first["policy"][name] for name in kept}
 
 
+def test_the_choice_is_among_the_options_of_now_at_their_price_now(manager: ManagerAPI, first: dict[str, Any]) -> None:
+    run, model_id = run_of(manager, "options-changed"), first["model_id"]
+    for name, cell in documents(manager, model_id, "ProfileHardware", "first").items():
+        gone = {**cell["option"], "name": f"gone-{name}", "memory_mib": 4096, "price": 0.001}
+        for option in (gone, {**cell["option"], "price": 0.5}):
+            document = {**cell, "option": option}
+            manager.add_evidence(model_id, "ProfileHardware", option["name"], run.id, document)
+    assert choose_hardware(run, model_id)["option"] in manager.health()["options"]
+
+
 @pytest.mark.usefixtures("no_load")
 def test_another_objective_for_the_same_files_is_surveyed_without_load(
     manager: ManagerAPI, first: dict[str, Any]

@@ -15,7 +15,7 @@ from seatrial.hardware import HardwareOption
 from seatrial.nvml import find_gpus
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity, Cell, Objective, ServerCounts
-from seatrial.profiling.evidence import PROFILED, cells_in
+from seatrial.profiling.evidence import PROFILED, cells_in, offered
 from seatrial.profiling.same_measurement import find_same, measured_as
 from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
@@ -108,6 +108,16 @@ def kept(run: Run, of: Subject, kind: str) -> Cell | None:
 def cells(run: Run, model_id: int, kind: str, *, of_run: bool = False) -> list[Cell]:
     """The cells in the evidence of a version, newest first; with `of_run` only those of this run."""
     return cells_in((one for one in run.api.evidence(model_id, kind) if not of_run or one["run"] == run.id), kind)
+
+
+def options_of(run: Run) -> list[HardwareOption]:
+    """The options that the manager has now."""
+    return [HardwareOption.model_validate(option) for option in run.api.health()["options"]]
+
+
+def offered_cells(run: Run, model_id: int, kind: str) -> list[Cell]:
+    """What this run found of the options that the manager has now, at their price now."""
+    return offered(cells(run, model_id, kind, of_run=True), options_of(run))
 
 
 def cell_of_run(run: Run, model_id: int, option: str) -> Cell:

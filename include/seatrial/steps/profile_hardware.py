@@ -16,7 +16,7 @@ from seatrial.nvml import find_gpus
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.capacity import measure_capacity, survey_capacity, verify_capacity
 from seatrial.profiling.cell import Capacity, Cell
-from seatrial.profiling.evidence import PROFILED, SURVEYED
+from seatrial.profiling.evidence import PROFILED, SURVEYED, offered
 from seatrial.profiling.matrix import in_order
 from seatrial.profiling.options import why_impossible
 from seatrial.profiling.pruning import (
@@ -29,15 +29,14 @@ from seatrial.profiling.pruning import (
     why_not_survey,
 )
 from seatrial.profiling.same_measurement import for_objective
-from seatrial.steps.measuring import Subject, cells, keep, kept, measured, subject
+from seatrial.steps.measuring import Subject, cells, keep, kept, measured, offered_cells, options_of, subject
 from seatrial.steps.run import Run
 
 
 def hardware_options(run: Run, only: Any) -> list[dict[str, Any]]:
     """The manager's options, or those that `only` names (a list, or its JSON text), in the order of measuring."""
     names = json.loads(only) if isinstance(only, str) else list(only)
-    options = [HardwareOption.model_validate(option) for option in run.api.health()["options"]]
-    return [o.model_dump(mode="json") for o in in_order(options) if not names or o.name in names]
+    return [o.model_dump(mode="json") for o in in_order(options_of(run)) if not names or o.name in names]
 
 
 def stages(options: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -56,7 +55,7 @@ def impossible(run: Run, option: dict[str, Any]) -> str | None:
 
 def why_no_survey(run: Run, model_id: int, option: dict[str, Any]) -> str | None:
     """Why the option is not surveyed: impossible here, or what this run surveyed so far shows that it cannot win."""
-    found = [*map(Surveyed.of, cells(run, model_id, SURVEYED, of_run=True))]
+    found = [*map(Surveyed.of, offered_cells(run, model_id, SURVEYED))]
     return impossible(run, option) or why_not_survey(HardwareOption.model_validate(option), found)
 
 
@@ -64,7 +63,7 @@ def to_measure(run: Run, model_id: int, wanted: dict[str, Any] | int) -> dict[st
     """An option as it is; for a place the most promising one of this run's survey, None when none can still win."""
     if isinstance(wanted, dict):
         return wanted
-    surveyed, profiled = (cells(run, model_id, kind, of_run=True) for kind in (SURVEYED, PROFILED))
+    surveyed, profiled = (offered_cells(run, model_id, kind) for kind in (SURVEYED, PROFILED))
     found = next_to_measure([*map(Surveyed.of, surveyed)], profiled, wanted)
     return None if found is None else found.model_dump(mode="json")
 
@@ -105,15 +104,15 @@ def verify_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str
 def to_verify(run: Run, model_id: int, place: int) -> dict[str, Any] | None:
     """The option to verify at that place, also one that is to be measured after all, because long levels showed less of
     the others; None when none is left that could win."""
-    profiled = cells(run, model_id, PROFILED, of_run=True)
+    profiled = offered_cells(run, model_id, PROFILED)
     found = next_to_verify(profiled, place)
     return to_measure(run, model_id, len(profiled)) if found is None else found.option.model_dump(mode="json")
 
 
 def _of_run(run: Run, of: Subject, kind: str) -> Capacity | None:
     """What this run found of the option so far."""
-    found = (cell for cell in cells(run, of.version["model_id"], kind, of_run=True) if cell.option == of.option)
-    return next((cell.capacity for cell in found), None)
+    found = offered(cells(run, of.version["model_id"], kind, of_run=True), [of.option])
+    return found[0].capacity if found else None
 
 
 def _for(of: Subject, cell: Cell) -> Cell:

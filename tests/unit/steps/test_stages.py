@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from seatrial.errors import Refused
+from seatrial.hardware import HardwareOption
 from seatrial.steps.measuring import cell_of_run
+from seatrial.steps.profile_hardware import to_measure, to_verify
 from seatrial.steps.run import Run
 from seatrial.waiting import Deadline
 from tests.unit.autoscale.test_derive_and_choose import cell
@@ -18,10 +20,19 @@ from tests.unit.autoscale.test_derive_and_choose import cell
 class Kept:
     """The part of a manager that the stages ask before they put load on anything."""
 
-    documents: list[dict[str, Any]] = field(default_factory=list)
+    documents: list[dict[str, Any]]
+    options: list[HardwareOption] = field(default_factory=list)
+
+    def health(self) -> dict[str, Any]:
+        return {"options": [option.model_dump(mode="json") for option in self.options]}
 
     def evidence(self, model_id: int, kind: str) -> list[dict[str, Any]]:
         return [one for one in self.documents if one["kind"] == kind]
+
+
+WAS = {name: HardwareOption(name=name, cores=cores) for cores, name in enumerate(("a", "b", "c"), start=1)}
+DEARER = [WAS["b"].model_copy(update={"price": 9.0}), WAS["c"]]
+"""The options file since: `a` is no longer in it, and `b` has another price."""
 
 
 def run(kept: Kept) -> Run:
@@ -29,7 +40,8 @@ def run(kept: Kept) -> Run:
 
 
 def kept(kind: str, name: str, of: str = "this", **capacity: Any) -> dict[str, Any]:
-    return {"kind": kind, "run": of, "key": name, "document": cell(name, **capacity).model_dump(mode="json")}
+    found = cell(name, **capacity).model_copy(update={"option": WAS[name]}) if name in WAS else cell(name, **capacity)
+    return {"kind": kind, "run": of, "key": name, "document": found.model_dump(mode="json")}
 
 
 def test_a_policy_follows_from_what_its_own_run_measured() -> None:
@@ -42,3 +54,16 @@ def test_a_policy_follows_from_what_its_own_run_measured() -> None:
     assert cell_of_run(run(Kept(evidence)), 7, "cpu").capacity.lambda_max == 30
     with pytest.raises(Refused, match="this run did not measure other"):
         cell_of_run(run(Kept(evidence)), 7, "other")
+
+
+def test_the_options_of_now_are_measured_at_their_present_price() -> None:
+    surveyed = [kept("SurveyHardware", name, lam=lam) for name, lam in (("a", 300), ("b", 200), ("c", 100))]
+    for options, names in ((list(WAS.values()), ["a", "b", "c"]), (DEARER, ["c", "b"])):
+        manager = run(Kept(surveyed, options))
+        found = [to_measure(manager, 7, place) for place in range(len(names))]
+        assert found == [next(o for o in options if o.name == name).model_dump(mode="json") for name in names]
+
+
+def test_the_options_of_now_are_verified_at_their_present_price() -> None:
+    measured = [kept("ProfileHardware", name, lam=lam) for name, lam in (("a", 300), ("b", 200), ("c", 100))]
+    assert to_verify(run(Kept(measured, DEARER)), 7, 0) == WAS["c"].model_dump(mode="json")
