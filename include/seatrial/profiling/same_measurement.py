@@ -12,6 +12,9 @@ from seatrial.profiling.search import Search
 
 GOOD_FOR_S = 7 * 24 * 3600.0
 """A machine that was as quick last week is believed to be so today; the weekly re-profiling asks again anyway."""
+METHOD = 1
+"""To be raised with each change of how capacity is found, or of the configuration that a server is measured with: what
+was measured before is then measured again."""
 HARMLESS = ("no proof of more than",)
 """Parts of notes that are no reason to measure again. Any other note says what disturbed the measurement."""
 
@@ -23,15 +26,19 @@ def measured_as(
     machine: str,
     server: str,
     driver: str,
+    gpus: Iterable[str],
     payload: Iterable[bytes],
 ) -> str:
     """A digest of all that a figure depends on: the model's files, the option without name and price, the machine, the
-    server's programs, the GPU driver, and the requests. Not the objective: the same measurement serves another one."""
+    server's programs, the GPU driver, the UUIDs of the GPUs that the option may get, the requests, and our own method.
+    Not the objective: the same measurement serves another one."""
     asked = option.model_dump(mode="json", exclude={"name", "price"})
     sent = hashlib.sha256()
     for data in payload:
         sent.update(hashlib.sha256(data).digest())
-    said = json.dumps([dict(files), asked, machine, server, driver, sent.hexdigest()], sort_keys=True)
+    said = json.dumps(
+        [METHOD, dict(files), asked, machine, server, driver, sorted(gpus), sent.hexdigest()], sort_keys=True
+    )
     return hashlib.sha256(said.encode()).hexdigest()
 
 

@@ -40,7 +40,7 @@ def pick_gpu(
     """
     if option.device == "cpu":
         return None
-    fitting = [gpu for gpu in gpus if _is_named(option, gpu)]
+    fitting = named_gpus(option, gpus)
     if not fitting:
         have = ", ".join(f"{gpu.model} ({gpu.uuid})" for gpu in gpus) or f"no GPU: {no_gpu_reason}"
         raise Refused(f"needs {option.gpu_uuid or option.gpu or 'a GPU'}, this machine has {have}")
@@ -54,6 +54,11 @@ def pick_gpu(
         )
     best = min(roomy, key=lambda gpu: (sum(place.load for place in held if place.uuid == gpu.uuid), gpu.index))
     return GpuPlacement(uuid=best.uuid, model=best.model, mps_share=option.mps_share, memory_mib=option.gpu_memory_mib)
+
+
+def named_gpus(option: HardwareOption, gpus: Iterable[Gpu]) -> list[Gpu]:
+    """Those that a replica of the option may get; none for an option on CPU."""
+    return [gpu for gpu in gpus if option.device == "gpu" and _is_named(option, gpu)]
 
 
 def thread_percentage(share: float) -> float:

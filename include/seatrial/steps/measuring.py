@@ -18,6 +18,7 @@ from seatrial.profiling.cell import Capacity, Cell, Objective, ServerCounts
 from seatrial.profiling.evidence import PROFILED, cells_in, offered
 from seatrial.profiling.same_measurement import find_same, measured_as
 from seatrial.served_model import ServedModel
+from seatrial.serving.placement import named_gpus
 from seatrial.serving.spec import Replica
 from seatrial.steps.not_quiet import not_quiet_kept
 from seatrial.steps.requests import samples_of
@@ -47,6 +48,7 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
     chosen, version, health = HardwareOption.model_validate(option), run.api.version(model_id), run.api.health()
     served = ServedModel.model_validate(version["served"])
     stated = version["manifest"]["objective"]
+    gpus = find_gpus()
     machine = f"{health['machine']['processor']}, {health['machine']['cores']} cores"
     inputs = [tensors for _, tensors in samples_of(run, version, served)]
     return Subject(
@@ -62,7 +64,8 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
             chosen,
             machine=machine,
             server=health["inference_server"],
-            driver=find_gpus().driver,
+            driver=gpus.driver,
+            gpus=(gpu.uuid for gpu in named_gpus(chosen, gpus.found)),
             payload=(encode(served.name, 1, tensors).payload for tensors in inputs),  # the same for every version
         ),
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seatrial.hardware import HardwareOption
+from seatrial.profiling import same_measurement
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity, Cell, Objective
 from seatrial.profiling.load import LoadResult
@@ -20,7 +21,8 @@ MONTH_MS = int(4 * 1000 * GOOD_FOR_S)
 
 
 def key(option: HardwareOption = OPTION, **other: Any) -> str:
-    of = {"files": {"m.onnx": "0" * 64}, "machine": "m", "server": "s", "driver": "", "payload": [b"a", b"b"], **other}
+    of: dict[str, Any] = {"files": {"m.onnx": "0" * 64}, "machine": "m", "server": "s", "driver": "", "gpus": ["GPU-1"]}
+    of |= {"payload": [b"a", b"b"], **other}
     return measured_as(of.pop("files"), option, **of)
 
 
@@ -31,6 +33,7 @@ def key(option: HardwareOption = OPTION, **other: Any) -> str:
         {"machine": "another"},
         {"server": "another"},
         {"driver": "550"},
+        {"gpus": ["GPU-1", "GPU-2"]},
         {"payload": [b"a"]},
         {"payload": [b"ab", b""]},
         {"option": HardwareOption(name="cpu-2x2", cores=2, threads=1)},
@@ -39,6 +42,16 @@ def key(option: HardwareOption = OPTION, **other: Any) -> str:
 )
 def test_a_figure_of_anything_else_is_another_measurement(other: dict[str, Any]) -> None:
     assert key(**other) != key()
+
+
+def test_a_figure_of_another_method_is_another_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key()
+    monkeypatch.setattr(same_measurement, "METHOD", same_measurement.METHOD + 1)
+    assert key() != before
+
+
+def test_the_order_of_the_gpus_is_no_matter() -> None:
+    assert key(gpus=["GPU-1", "GPU-2"]) == key(gpus=["GPU-2", "GPU-1"])
 
 
 def test_a_new_name_or_price_is_the_same_measurement() -> None:

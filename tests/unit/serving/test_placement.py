@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import Gpu
-from seatrial.serving.placement import GpuPlacement, pick_gpu
+from seatrial.serving.placement import GpuPlacement, named_gpus, pick_gpu
 
 T4 = Gpu(0, "GPU-a", "Tesla T4", 15360, "7.5", "default")
 P40 = Gpu(1, "GPU-b", "Tesla P40", 23040, "6.1", "default")
@@ -36,6 +36,14 @@ def test_the_least_loaded_gpu_of_the_named_model_is_taken() -> None:
 
 def test_a_uuid_names_one_gpu_however_loaded_it_is() -> None:
     assert pick_gpu(option(gpu_uuid="GPU-a"), [T4, TWIN], "", [placed(T4)]) == placed(T4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "gpus"),
+    [({}, [T4, P40, TWIN]), ({"gpu": "T4"}, [T4, TWIN]), ({"gpu_uuid": "GPU-b"}, [P40]), ({"device": "cpu"}, [])],
+)
+def test_an_option_names_the_gpus_that_it_may_get(fields: dict[str, object], gpus: list[Gpu]) -> None:
+    assert named_gpus(option(**fields), [T4, P40, TWIN]) == gpus
 
 
 @pytest.mark.parametrize(
