@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from seatrial.profiling.cell import Cell
+from seatrial.profiling.cell import Cell, Level
 
 BUSY = 0.9
 """Share of a resource in use at saturation from which on it is what limits."""
@@ -17,7 +17,8 @@ What = Literal["CPU", "threads", "GPU", "client", "unknown"]
 
 class Bottleneck(BaseModel):
     """`threads`: cores are left, but the instances and threads of the option cannot use them. `client`: the load
-    generator, so that a replica carries what was measured or more."""
+    generator, so that a replica carries what was measured or more. `GPU`: none of these, and a kernel ran almost always
+    at saturation, which alone shows nothing, because one tiny stream of kernels does that too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,11 +33,6 @@ def bottleneck(cell: Cell) -> Bottleneck:
         if figure is not None:
             return Bottleneck(what=what, figure=figure)
     return Bottleneck(what="unknown", figure=_used(cell) or "no level at saturation was kept")
-
-
-def _gpu(cell: Cell) -> str | None:
-    percent = None if cell.capacity.gpu is None else cell.capacity.gpu.kernel_percent_mean
-    return f"a kernel ran {percent:.0f} % of the time" if percent is not None and percent >= 100 * BUSY else None
 
 
 def _cpu(cell: Cell) -> str | None:
@@ -55,10 +51,22 @@ def _client(cell: Cell) -> str | None:
     return behind or (f"{_used(cell)}; the load generator shared them" if cell.shared_cores else None)
 
 
+def _gpu(cell: Cell) -> str | None:
+    at = _saturation(cell)
+    percent = None if at is None or at.gpu is None else at.gpu.kernel_percent_mean
+    if percent is None or percent < 100 * BUSY:
+        return None
+    return f"a kernel ran {percent:.0f} % of the time at saturation, with {_cores_used(cell):.2f} core(s) in use"
+
+
+def _saturation(cell: Cell) -> Level | None:
+    """The second level of every measurement; None where there was none."""
+    return cell.capacity.levels[1] if len(cell.capacity.levels) > 1 else None
+
+
 def _cores_used(cell: Cell) -> float:
-    """At saturation, which is the second level of every measurement; 0 where there was none."""
-    levels = cell.capacity.levels
-    return levels[1].cpu_cores if len(levels) > 1 else 0.0
+    at = _saturation(cell)
+    return 0.0 if at is None else at.cpu_cores
 
 
 def _used(cell: Cell) -> str | None:
@@ -67,8 +75,8 @@ def _used(cell: Cell) -> str | None:
 
 
 RULES: tuple[tuple[What, Callable[[Cell], str | None]], ...] = (
-    ("GPU", _gpu),
     ("CPU", _cpu),
     ("threads", _threads),
     ("client", _client),
+    ("GPU", _gpu),
 )

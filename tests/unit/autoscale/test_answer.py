@@ -67,7 +67,8 @@ GPU = {"kernel_percent_mean": 97.0}
 
 
 def at_saturation(cores_used: float, **of: Any) -> Cell:
-    levels = [{"rate": rate, "cpu_cores": used, **LEVEL} for rate, used in ((1, 0.1), (100, cores_used))]
+    gpu = {"gpu": of.pop("gpu_at_saturation", None)}
+    levels = [{"rate": 1, "cpu_cores": 0.1, **LEVEL}, {"rate": 100, "cpu_cores": cores_used, **LEVEL, **gpu}]
     shape: dict[str, Any] = {name: of.pop(name) for name in ("cores", "threads", "instances") if name in of}
     shared = of.pop("shared_cores", False)
     found = cell(levels=levels, **of)
@@ -86,7 +87,14 @@ def at_saturation(cores_used: float, **of: Any) -> Cell:
         ),
         (at_saturation(1.2, cores=2, threads=2, shared_cores=True), "client", "the load generator shared them"),
         (at_saturation(0.5, notes=("at 9 requests/s the generator was up to 5 ms behind",)), "client", "5 ms behind"),
-        (at_saturation(1.0, gpu=GPU), "GPU", "a kernel ran 97 % of the time"),
+        (at_saturation(0.3, gpu_at_saturation=GPU), "GPU", "ran 97 % of the time at saturation, with 0.30 core(s)"),
+        (
+            at_saturation(1.0, gpu_at_saturation=GPU),
+            "CPU",
+            "1.00 of 1 core(s)",
+        ),  # a kernel of one tiny stream always runs
+        (at_saturation(0.3, gpu=GPU, gpu_at_saturation={"kernel_percent_mean": 50.0}), "unknown", "0.30 of 1 core(s)"),
+        (at_saturation(1.2, cores=2, threads=2, shared_cores=True, gpu_at_saturation=GPU), "client", "shared them"),
         (at_saturation(0.3), "unknown", "0.30 of 1 core(s)"),
         (cell(), "unknown", "no level"),
     ],

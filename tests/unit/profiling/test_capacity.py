@@ -75,3 +75,12 @@ def test_a_later_stage_goes_on_with_the_seeds_and_adds_its_seconds() -> None:
 def test_the_peaks_of_an_earlier_stage_stay() -> None:
     found = verified(carries=90)
     assert (found.cpu_cores_peak, found.memory_mb_peak) == (BEFORE.cpu_cores_peak, BEFORE.memory_mb_peak)
+
+
+def test_each_level_keeps_what_the_gpu_did_in_it() -> None:
+    """The last window's figures say nothing of saturation."""
+    bench = Bench("127.0.0.1:1", None, [], 1, Objective(latency_ms=100), lambda _: None, seed=1, gpu="GPU-a")
+    found = LoadResult(10.0, 30.0, np.full(300, 0.05), np.arange(300) / 10, np.zeros(300), 0, (), False)
+    for percent in (97.0, 40.0):
+        bench._keep(found, Usage(), GpuUse(kernel_percent_mean=percent))
+    assert [level.gpu.kernel_percent_mean for level in bench.levels if level.gpu] == [97.0, 40.0]
