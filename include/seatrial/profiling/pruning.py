@@ -109,11 +109,12 @@ def next_to_measure(surveyed: Sequence[Surveyed], measured: Sequence[Cell], plac
 
 def next_to_verify(cells: Sequence[Cell], place: int) -> Cell | None:
     """Stage C: the cheapest that was given no long level yet; None when it could not win even at the upper end of its
-    interval. `place` as for `next_to_measure`, below FINALISTS; one that kept no long level has had its place."""
+    interval. `place` as for `next_to_measure`, below FINALISTS; one that kept no long level has had its place. There
+    may be more finalists where some had their long level in an earlier run, and a cheaper one was measured since."""
     tried = [cell for cell in cells if cell.capacity.verified_s]
     waiting = [cell for cell in cells if cell.capacity.feasible and not cell.capacity.verified_s]
     waiting = sorted(waiting, key=lambda cell: (cell.cost, cell.option.name))[max(0, place - len(tried)) :]
-    if not waiting or len(tried) >= FINALISTS:
+    if not waiting:
         return None
     at_best = waiting[0].option.price / waiting[0].capacity.lambda_high
     best = min((cell.cost for cell in tried if cell.capacity.feasible), default=inf)

@@ -140,10 +140,11 @@ NONE_HELD = cell("a", feasible=False, method="infeasible", lam=0.0, verified_s=4
         ([cell("a", lam=95), cell("b", lam=100, verified_s=40)], "a"),
         ([cell("a", lam=50), cell("b", lam=100, verified_s=40)], None),
         ([cell("a", lam=90, verified_s=40), cell("b", lam=100, verified_s=40)], None),
-        ([cell("a", lam=99), cell("b", lam=98, verified_s=40), cell("c", lam=98, verified_s=40)], None),
+        ([cell("a", lam=99), cell("b", lam=98, verified_s=40), cell("c", lam=98, verified_s=40)], "a"),
+        ([cell("a", lam=80), cell("b", lam=98, verified_s=40), cell("c", lam=98, verified_s=40)], None),
         ([cell("a", feasible=False, method="infeasible", lam=0.0)], None),
         ([NONE_HELD, cell("b", lam=100), cell("c", lam=95)], "b"),
-        ([NONE_HELD, cell("b", lam=100, verified_s=40), cell("c", lam=99)], None),
+        ([NONE_HELD, cell("b", lam=100, verified_s=40), cell("c", lam=90)], None),
     ],
 )
 def test_a_long_level_is_for_the_cheapest_that_can_still_win(cells: list[Any], next_one: str | None) -> None:
