@@ -213,3 +213,10 @@ def test_anew_nothing_counts_that_is_known(manager: ManagerAPI, first: dict[str,
         measure(run, first["model_id"], option)
         with pytest.raises(AssertionError, match="load was put on a server"):
             measure(run, first["model_id"], option, anew=True)
+
+
+def test_what_a_long_level_verified_is_verified_again(manager: ManagerAPI, first: dict[str, Any]) -> None:
+    run, option = run_of(manager, "next-week"), first["policy"]["option"]
+    steps.profile_hardware(run, first["model_id"], option, anew=True)
+    again = documents(manager, first["model_id"], "ProfileHardware", run.id)[option["name"]]
+    assert again["capacity"]["verified_s"] == 4.0

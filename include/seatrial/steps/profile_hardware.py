@@ -79,14 +79,21 @@ def survey_hardware(run: Run, model_id: int, option: dict[str, Any], *, anew: bo
 
 
 def profile_hardware(run: Run, model_id: int, option: dict[str, Any], *, anew: bool = False) -> dict[str, Any]:
-    """Stage B, and all of a small matrix: the full capacity search."""
+    """Stage B, and all of a small matrix: the full capacity search. `anew` adds a long level where one has verified the
+    option before, in whichever run: no less is known of it afterwards."""
     of = subject(run, model_id, option)
     same = None if anew else kept(run, of, PROFILED)
     if same is not None and same.objective == of.objective:
         run.progress(f"{same.key}: not measured again")
         return keep(run, same, PROFILED)
     known = _of_run(run, of, SURVEYED) or (None if same is None else _for(of, same).capacity)
-    return keep(run, measured(run, of, lambda bench: measure_capacity(bench, known)), PROFILED)
+    verify = anew and was_verified(run, model_id, of.option)
+
+    def measure(bench: Bench) -> Capacity:
+        found = measure_capacity(bench, known)
+        return verify_capacity(bench, found) if verify and found.feasible else found
+
+    return keep(run, measured(run, of, measure), PROFILED)
 
 
 def verify_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +114,11 @@ def to_verify(run: Run, model_id: int, place: int) -> dict[str, Any] | None:
     profiled = offered_cells(run, model_id, PROFILED)
     found = next_to_verify(profiled, place)
     return to_measure(run, model_id, len(profiled)) if found is None else found.option.model_dump(mode="json")
+
+
+def was_verified(run: Run, model_id: int, option: HardwareOption) -> bool:
+    """Whether any run gave the option a long level."""
+    return any(cell.capacity.verified_s for cell in cells(run, model_id, PROFILED) if offered([cell], [option]))
 
 
 def _of_run(run: Run, of: Subject, kind: str) -> Capacity | None:

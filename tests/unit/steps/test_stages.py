@@ -10,7 +10,7 @@ import pytest
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.steps.measuring import cell_of_run
-from seatrial.steps.profile_hardware import to_measure, to_verify
+from seatrial.steps.profile_hardware import to_measure, to_verify, was_verified
 from seatrial.steps.run import Run
 from seatrial.waiting import Deadline
 from tests.unit.autoscale.test_derive_and_choose import cell
@@ -67,3 +67,14 @@ def test_the_options_of_now_are_measured_at_their_present_price() -> None:
 def test_the_options_of_now_are_verified_at_their_present_price() -> None:
     measured = [kept("ProfileHardware", name, lam=lam) for name, lam in (("a", 300), ("b", 200), ("c", 100))]
     assert to_verify(run(Kept(measured, DEARER)), 7, 0) == WAS["c"].model_dump(mode="json")
+
+
+def test_what_a_long_level_has_verified_once_is_known_to_have_been() -> None:
+    """Also where a weekly run measured it since without one."""
+    evidence = [
+        kept("ProfileHardware", "a", of="weekly"),
+        kept("ProfileHardware", "a", of="first", verified_s=40),
+        kept("ProfileHardware", "b", of="first"),
+    ]
+    found = [was_verified(run(Kept(evidence)), 7, WAS[name]) for name in "abc"]
+    assert found == [True, False, False]
