@@ -17,12 +17,13 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.matrix_kept import Kept, once
 from benchmarks.matrix_machine import Machine, OutOfTime, machine_for
 from benchmarks.matrix_networks import NETWORKS
 from benchmarks.matrix_stages import staged
@@ -60,9 +61,8 @@ def main() -> int:
 
 
 def _compared(machine: Machine, keep: Path) -> dict[str, Any]:
-    keep.mkdir(parents=True, exist_ok=True)
-    stages = _once(keep / "staged.json", lambda: _staged(machine))
-    cells = {option.name: _once(keep / f"{option.name}.json", partial(_alone, machine, option)) for option in OPTIONS}
+    stages = _staged(Kept(machine, keep / "stages"))
+    cells = {option.name: once(keep / f"{option.name}.json", partial(_alone, machine, option)) for option in OPTIONS}
     costs = {name: cell["cost"] for name, cell in cells.items() if cell["cost"] is not None}
     chosen = costs.get(stages["chosen"])
     regret = None if chosen is None else round(chosen / min(costs.values()) - 1, 4)  # None: alone it carried nothing
@@ -80,17 +80,10 @@ def _compared(machine: Machine, keep: Path) -> dict[str, Any]:
     }
 
 
-def _once(file: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    if not file.exists():
-        file.write_text(json.dumps(measure()))
-    return dict(json.loads(file.read_text()))
-
-
-def _staged(machine: Machine) -> dict[str, Any]:
-    before = machine.seconds
-    found = staged(OPTIONS, machine.survey, machine.measure, machine.verify)
+def _staged(machine: Kept) -> dict[str, Any]:
+    found = staged(OPTIONS, machine)
     counts = {"surveyed": found.surveyed, "measured": found.measured, "verified": found.verified}
-    return {"chosen": found.cell.option.name, "seconds": round(machine.seconds - before, 1), **counts}
+    return {"chosen": found.cell.option.name, "seconds": round(machine.seconds, 1), **counts}
 
 
 def _alone(machine: Machine, option: HardwareOption) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class Machine:
         print(f"  {option.name}", flush=True)
         try:
             with serving(self._backend, self._home, of.upload, served, option.model_dump(), warmup) as server:
-                os.sched_setaffinity(0, everywhere - set(server.replica.core_set) or everywhere)
+                apart = everywhere - set(server.replica.core_set)
+                os.sched_setaffinity(0, apart or everywhere)
                 assert server.replica.grpc_address is not None
                 bench = Bench(
                     server.replica.grpc_address,
@@ -71,7 +72,7 @@ class Machine:
         finally:
             os.sched_setaffinity(0, everywhere)
         self.seconds += time.monotonic() - began
-        return _cell_of(option, served, of.objective, capacity)
+        return _cell_of(option, served, of.objective, capacity, shared_cores=not apart)
 
 
 def _everything(bench: Bench) -> Capacity:
@@ -79,7 +80,9 @@ def _everything(bench: Bench) -> Capacity:
     return verify_capacity(bench, found) if found.feasible else found
 
 
-def _cell_of(option: HardwareOption, served: ServedModel, objective: Objective, capacity: Capacity) -> Cell:
+def _cell_of(
+    option: HardwareOption, served: ServedModel, objective: Objective, capacity: Capacity, *, shared_cores: bool
+) -> Cell:
     return Cell(
         key=option.name,
         model=served.name,
@@ -90,7 +93,7 @@ def _cell_of(option: HardwareOption, served: ServedModel, objective: Objective, 
         objective=objective,
         capacity=capacity,
         machine="",
-        shared_cores=False,
+        shared_cores=shared_cores,
         started_in_s=0.0,
         at_ms=0,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from seatrial.autoscale.choose import choose
 from seatrial.hardware import HardwareOption
@@ -22,26 +23,32 @@ class Found:
     verified: int
 
 
-def staged(
-    options: Sequence[HardwareOption],
-    survey: Callable[[HardwareOption], Cell],
-    measure: Callable[[Cell], Cell],
-    verify: Callable[[Cell], Cell],
-) -> Found:
+class Machine(Protocol):
+    """Measures options, and adds up the seconds that it took."""
+
+    seconds: float
+
+    def survey(self, option: HardwareOption) -> Cell: ...
+    def measure(self, cell: Cell) -> Cell: ...
+    def verify(self, cell: Cell) -> Cell: ...
+
+
+def staged(options: Sequence[HardwareOption], machine: Machine) -> Found:
     surveys: dict[str, Cell] = {}
     seen: list[Surveyed] = []
     for option in in_order(options):
         if why_not_survey(option, seen) is None:
-            cell = surveys[option.name] = survey(option)
+            cell = surveys[option.name] = machine.survey(option)
             seen.append(Surveyed.of(cell))
     cells: dict[str, Cell] = {}
     for place in range(places(len(options))):
         if (wanted := next_to_measure(seen, list(cells.values()), place)) is not None:
-            cells[wanted.name] = measure(surveys[wanted.name])
+            cells[wanted.name] = machine.measure(surveys[wanted.name])
     for place in range(FINALISTS):
         if (open_one := next_to_verify(list(cells.values()), place)) is not None:
-            cells[open_one.option.name] = verify(open_one)
+            cells[open_one.option.name] = machine.verify(open_one)
         elif (wanted := next_to_measure(seen, list(cells.values()), len(cells))) is not None:
-            cells[wanted.name] = verify(measure(surveys[wanted.name]))
+            cell = machine.measure(surveys[wanted.name])
+            cells[wanted.name] = machine.verify(cell) if cell.capacity.feasible else cell
     verified = sum(cell.capacity.verified_s > 0 for cell in cells.values())
     return Found(choose(list(cells.values())).cell, len(surveys), len(cells), verified)
