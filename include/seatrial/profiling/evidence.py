@@ -29,18 +29,21 @@ def newest_cells(
 def offered(cells: Sequence[Cell], options: Iterable[HardwareOption]) -> list[Cell]:
     """Of each option the first of its cells. One that is called or priced otherwise now gets that name and price; what
     is no longer offered, or means something else now, is left out."""
-    found = []
-    for option in options:
-        same = [cell for cell in cells if _unnamed(cell.option) == _unnamed(option)]
-        if same:
-            cell = min(same, key=lambda cell: cell.option.name != option.name)
-            key = f"{cell.model}@{cell.version}/{option.name}"
-            found.append(cell.model_copy(update={"option": option, "key": key}))
-    return found
+    known: dict[HardwareOption, list[Cell]] = {}
+    for cell in cells:
+        known.setdefault(_unnamed(cell.option), []).append(cell)
+    return [_as(option, known[_unnamed(option)]) for option in options if _unnamed(option) in known]
 
 
-def _unnamed(option: HardwareOption) -> dict[str, Any]:
-    return option.model_dump(exclude={"name", "price"})
+def _unnamed(option: HardwareOption) -> HardwareOption:
+    """All that a measurement depends on."""
+    return option.model_copy(update={"name": "any", "price": 1.0})
+
+
+def _as(option: HardwareOption, same: Sequence[Cell]) -> Cell:
+    """The first of that name, or the first, as a cell of the option."""
+    cell = min(same, key=lambda cell: cell.option.name != option.name)
+    return cell.model_copy(update={"option": option, "key": f"{cell.model}@{cell.version}/{option.name}"})
 
 
 def for_other_objective(cells: Sequence[Cell], *, latency_ms: float | None, percentile: float | None) -> list[Cell]:

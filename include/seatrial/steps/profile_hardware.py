@@ -74,7 +74,7 @@ def survey_hardware(run: Run, model_id: int, option: dict[str, Any], *, anew: bo
     same = None if anew else kept(run, of, SURVEYED) or kept(run, of, PROFILED)
     if same is None:
         return keep(run, measured(run, of, survey_capacity), SURVEYED)
-    run.progress(f"{same.key}: not measured again, known from {same.capacity.seconds:.0f} s of load before")
+    run.progress(f"{same.key}: not measured again, unless anew: known from {same.capacity.seconds:.0f} s of load")
     return keep(run, _for(of, same), SURVEYED)
 
 
@@ -84,7 +84,7 @@ def profile_hardware(run: Run, model_id: int, option: dict[str, Any], *, anew: b
     of = subject(run, model_id, option)
     same = None if anew else kept(run, of, PROFILED)
     if same is not None and same.objective == of.objective:
-        run.progress(f"{same.key}: not measured again")
+        run.progress(f"{same.key}: not measured again, unless anew")
         return keep(run, same, PROFILED)
     known = _of_run(run, of, SURVEYED) or (None if same is None else _for(of, same).capacity)
     verify = anew and was_verified(run, model_id, of.option)
