@@ -15,7 +15,6 @@ import numpy as np
 
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity
-from seatrial.profiling.cpu_gauges import Usage
 from seatrial.profiling.load import LoadResult
 from seatrial.profiling.queue_model import BLOCK, service_times
 from seatrial.profiling.search import FAR, NEXT_TO, Search
@@ -130,8 +129,6 @@ def _start(bench: Bench, saturation_s: float) -> Start:
 def _known(bench: Bench, before: Capacity) -> Start:
     """What an earlier measurement of the option began with; what it noted and saw stays, and no arrivals come twice."""
     bench.levels, bench.notes, bench.seed = list(before.levels), list(before.notes), before.seed
-    bench.usage = Usage(before.cpu_cores_mean, before.cpu_cores_peak, before.memory_mb_peak)
-    bench.gpu_use = before.gpu
     search = _search(bench, before.mu)
     search.learn([service_ms / 1000 for service_ms in before.services_ms])
     at = Latencies(before.verified_at, before.p50_ms, before.p95_ms, before.p99_ms)

@@ -15,7 +15,7 @@ GOOD_FOR_S = 7 * 24 * 3600.0
 METHOD = 1
 """To be raised with each change of how capacity is found, or of the configuration that a server is measured with: what
 was measured before is then measured again."""
-HARMLESS = ("no proof of more than",)
+HARMLESS = ("no proof of more than", "was discarded")
 """Parts of notes that are no reason to measure again. Any other note says what disturbed the measurement."""
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.capacity import VERIFY_S, verify_capacity
-from seatrial.profiling.cell import Capacity, Objective
+from seatrial.profiling.cell import Capacity, Level, Objective
 from seatrial.profiling.gpu_gauges import GpuUse
 from seatrial.profiling.load import LoadResult
 from seatrial.profiling.queue_model import latencies
@@ -40,7 +40,16 @@ class Simulated(Bench):
         return found
 
 
-BEFORE = cell(idle_p50_ms=10.0, services_ms=(10.0,) * 500, lam=80.0, seed=5, seconds=9, memory_mb_peak=700).capacity
+SATURATED = Level(
+    rate=100,
+    p50_ms=20,
+    p99_ms=40,
+    late_share=0,
+    cpu_cores=1,
+    memory_mb=700,
+    gauges=gauges(figures={"server_cores_peak": 1.0}),
+)
+BEFORE = cell(idle_p50_ms=10.0, services_ms=(10.0,) * 500, lam=80.0, seed=5, seconds=9, levels=[SATURATED]).capacity
 
 
 def verified(carries: float, above_s: float = 0.025) -> Capacity:
@@ -74,7 +83,7 @@ def test_a_later_stage_goes_on_with_the_seeds_and_adds_its_seconds() -> None:
 
 def test_the_peaks_of_an_earlier_stage_stay() -> None:
     found = verified(carries=90)
-    assert (found.cpu_cores_peak, found.memory_mb_peak) == (BEFORE.cpu_cores_peak, BEFORE.memory_mb_peak)
+    assert (found.cpu_cores_peak, found.memory_mb_peak) == (1.0, 700.0)
 
 
 def test_each_level_keeps_what_the_gpu_did_in_it() -> None:
@@ -82,5 +91,5 @@ def test_each_level_keeps_what_the_gpu_did_in_it() -> None:
     bench = Bench("127.0.0.1:1", None, [], 1, Objective(latency_ms=100), lambda _: None, seed=1, gpu="GPU-a")
     found = LoadResult(10.0, 30.0, np.full(300, 0.05), np.arange(300) / 10, np.zeros(300), 0, (), False)
     for percent in (97.0, 40.0):
-        bench._keep(found, Usage(), GpuUse(kernel_percent_mean=percent))
+        bench._keep(found, gauges(), GpuUse(kernel_percent_mean=percent), None)
     assert [level.gpu.kernel_percent_mean for level in bench.levels if level.gpu] == [97.0, 40.0]
