@@ -98,8 +98,8 @@ bench-runtime: .venv-manager/.ready $(EXAMPLES)/.ready ## the python runtime aga
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.runtime --examples "$(CURDIR)/$(EXAMPLES)"
 
 .PHONY: bench-capacity
-bench-capacity: .venv-manager/.ready $(EXAMPLES)/.ready ## the capacity search again and again, long levels around its answer (15 min)
-	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.capacity --examples "$(CURDIR)/$(EXAMPLES)"
+bench-capacity: .venv-manager/.ready $(NETWORKS)/.ready ## the capacity search on six servers, perf_analyzer's beside it, the truth (50 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.capacity --networks "$(CURDIR)/$(NETWORKS)" $(if $(ONLY),--only $(ONLY))
 
 .PHONY: sim-matrix
 sim-matrix: .venv-manager/.ready ## the stages of a large hardware matrix on 300 simulated response surfaces: time, regret (20 s)

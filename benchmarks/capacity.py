@@ -1,9 +1,13 @@
-"""The capacity search on a real tritonserver: `make bench-capacity`, or `python -m benchmarks.capacity --searches 3`.
+"""The capacity search on real tritonservers, beside perf_analyzer's: `make bench-capacity`, or with `--only constant`.
 
-Each option of the machine: basic-pitch (ONNX, p99 ≤ 150 ms) is searched `--searches` times on one running server. Then
-long Poisson levels at shares of the median answer show where the truth is: between the highest share below which every
-level kept the objective and the lowest one that did not. The last line is one JSON object; `ok`: the answers of every
-option lie within 10 % of each other, and the long level at 95 % of their median kept the objective.
+Each subject (two networks; networks that take a known time: constant, batching, two-mode, hiccup) runs on one server.
+It is searched `--searches` times by us and once, in their middle, by perf_analyzer. Then Poisson levels of 45 s or 6000
+requests around our median answer tell the truth: the rate at which as many are late as the objective allows.
+
+The last line is one JSON object: for each subject all answers, the truth, the seconds of both; and of all subjects
+`within_5_percent` (share of the answers), `covered` (share of the intervals that hold the truth), `spread` (largest
+difference of a subject's answers to its median), `seconds` (median) and `times_faster` than perf_analyzer. `ok`: at
+least 9 of 10 within 5 %, 9 of 10 covered, spread within 5 %, at most 15 s, 10 × faster.
 """
 
 from __future__ import annotations
@@ -14,99 +18,125 @@ import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.runtime_bare import window
-from benchmarks.runtime_server import Server, serving
-from quickstart.example_models import write_upload
+import numpy as np
+
+from benchmarks import perf_analyzer
+from benchmarks.capacity_subjects import SUBJECTS, Kind, Place, Subject
+from benchmarks.curves.server import cores
 from seatrial.client.transport import encode
-from seatrial.formats.check import check_upload
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.capacity import measure_capacity
-from seatrial.profiling.cell import Objective
 from seatrial.profiling.load import open_loop
-from seatrial.profiling.options import machine_options
-from seatrial.serving.local import LocalBackend
 from seatrial.serving.tritonserver import TritonInstallation
-from seatrial.serving.warmup import pack
 
-OBJECTIVE = Objective(percentile=99, latency_ms=150)
-SHARES = (0.95, 1.05)
-TRUTH_S = 60.0
-SPREAD = 0.10
+AROUND = (0.90, 0.95, 1.0, 1.05, 1.10)
+TRUTH_S, TRUTH_REQUESTS = 45.0, 6000
+NEAR, OFTEN, QUICK_S, FASTER = 0.05, 0.9, 15.0, 10.0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=Path, default=Path(".seatrial/examples"))
-    parser.add_argument("--searches", type=int, default=5)
-    options = {option.name: option for option in machine_options(os.cpu_count() or 1)}
-    parser.add_argument("--options", nargs="+", choices=options, default=list(options))
+    parser.add_argument("--networks", type=Path, default=Path(".seatrial/networks"))
+    parser.add_argument("--searches", type=int, default=10, help="of each subject")
+    parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     arguments = parser.parse_args()
+    core, others = cores()
     found = {}
     with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as name:
-        home = Path(name)
-        upload = write_upload(home / "onnx", arguments.examples, "onnx", "benchmark")
-        served = check_upload(upload).served
-        backend = LocalBackend(home / "servers", TritonInstallation.find(None, home / "triton"))
-        backend.adopt()
-        try:
-            for option in (options[name] for name in arguments.options):
-                warmup = pack([{"audio": window(1)}], served.signature.inputs)
-                with serving(backend, home, upload, served, option.model_dump(), warmup) as server:
-                    found[option.name] = _measure(server, arguments.searches)
-        finally:
-            backend.close(stop_servers=True)
-    ok = all(figures["ok"] for figures in found.values())
-    print(json.dumps({**found, "ok": ok}))
-    return 0 if ok else 1
+        installation = TritonInstallation.find(None, Path(name) / "triton")
+        place = Place(Path(name), arguments.networks, installation, core)
+        for subject in arguments.only:
+            print(f"{subject}:", flush=True)
+            (place.home / subject).mkdir(exist_ok=True)
+            with SUBJECTS[subject].serving(place) as server:
+                os.sched_setaffinity(0, others)
+                found[subject] = _measure(place.home / subject, server, SUBJECTS[subject], arguments.searches)
+                os.sched_setaffinity(0, {core, *others})
+    figures = _figures(list(found.values()))
+    print(json.dumps({**found, **figures}))
+    return 0 if figures["ok"] else 1
 
 
-def _measure(server: Server, searches: int) -> dict[str, Any]:
-    everywhere = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, everywhere - set(server.replica.core_set) or everywhere)
-    try:
-        answers = [_search(server, seed=100 * number) for number in range(searches)]
-        median = statistics.median(answer["lambda_max"] for answer in answers)
-        truth = {f"{share:g}": _late(server, share * median) for share in SHARES}
-    finally:
-        os.sched_setaffinity(0, everywhere)
-    rates = [answer["lambda_max"] for answer in answers]
-    spread = (max(rates) - min(rates)) / median
-    allowed = 1 - OBJECTIVE.percentile / 100
-    return {"answers": answers, "median": median, "spread": round(spread, 3), "late_at_share": truth,
-            "ok": spread <= SPREAD and truth["0.95"] <= allowed}  # fmt: skip
+def _measure(home: Path, server: Subject, kind: Kind, searches: int) -> dict[str, Any]:
+    ours = [_search(server, kind, seed=100 * number) for number in range(searches // 2)]
+    highest = 1.2 * max((each["mu"] for each in ours), default=1000.0)
+    peer = perf_analyzer.search(home, server.address, server.model, server.request, kind.objective, highest)
+    print(f"  perf_analyzer: {peer['answer']} requests/s in {peer['seconds']:.0f} s ({peer['said']})", flush=True)
+    ours += [_search(server, kind, seed=100 * number) for number in range(searches // 2, searches)]
+    middle = statistics.median(each["answer"] for each in ours)
+    levels = [(rate, _late(server, kind, rate)) for rate in (share * middle for share in AROUND)] if middle else []
+    truth = crossing(levels, 1 - kind.objective.percentile / 100)
+    print(f"  truth: {'not between them' if truth is None else f'{truth:.1f} requests/s'}", flush=True)
+    return {"ours": ours, "perf_analyzer": peer, "levels": levels, "truth": truth}
 
 
-def _search(server: Server, seed: int) -> dict[str, Any]:
-    request = encode(server.served.name, server.served.version, {"audio": window(1)})
-    assert server.replica.grpc_address is not None
+def _search(server: Subject, kind: Kind, seed: int) -> dict[str, Any]:
+    request = encode(server.model, 1, dict(server.request))
     bench = Bench(
-        server.replica.grpc_address,
-        server.replica.pid,
-        [request],
-        1,
-        OBJECTIVE,
-        lambda line: print(f"    {line}"),
-        seed,
+        server.address, server.pid, [request], 1, kind.objective, lambda _: None, seed, max_batch=server.max_batch
     )
     found = measure_capacity(bench)
-    print(
-        f"  {found.lambda_max:.1f} requests/s ({found.method}) of {found.mu:.1f} in {found.seconds:.0f} s", flush=True
-    )
-    return {key: getattr(found, key) for key in ("lambda_max", "mu", "method", "seconds")}
+    print(f"  {found.lambda_max:.1f} requests/s [{found.lambda_low:.1f}, {found.lambda_high:.1f}] ({found.method}) of "
+          f"{found.mu:.1f} in {found.seconds:.1f} s", flush=True)  # fmt: skip
+    return {"answer": found.lambda_max, "low": found.lambda_low, "high": found.lambda_high, "mu": found.mu,
+            "method": found.method, "seconds": found.seconds}  # fmt: skip
 
 
-def _late(server: Server, rate: float) -> float:
+def _late(server: Subject, kind: Kind, rate: float) -> float:
     """Share of requests later than the objective in a long level."""
-    request = encode(server.served.name, server.served.version, {"audio": window(1)})
-    assert server.replica.grpc_address is not None
-    level = open_loop(server.replica.grpc_address, [request], rate=rate, seconds=TRUTH_S, seed=7, bound=1000)
-    late = level.late_share(OBJECTIVE.latency_ms / 1000)
-    print(f"  {rate:.1f} requests/s for {TRUTH_S:.0f} s: {late:.2%} late", flush=True)
-    return round(late, 4)
+    request = encode(server.model, 1, dict(server.request))
+    seconds = max(TRUTH_S, TRUTH_REQUESTS / rate)
+    level = open_loop(server.address, [request], rate=rate, seconds=seconds, seed=int(rate), bound=5000)
+    late = level.late_share(kind.objective.latency_ms / 1000)
+    print(f"  {rate:.1f} requests/s for {seconds:.0f} s: {late:.2%} late", flush=True)
+    return round(late, 5)
+
+
+def crossing(levels: Sequence[tuple[float, float]], allowed: float) -> float | None:
+    """The rate at which the late share is `allowed`, on the line through all levels with late requests: the logarithm
+    of their share over the rate. None where the levels show none between the lowest and the highest of them."""
+    late = [(rate, share) for rate, share in levels if share > 0]
+    if len(late) < 2:
+        return None
+    rates, shares = np.array(late).T
+    slope, at_zero = np.polyfit(rates, np.log(shares), 1)
+    found = float((np.log(allowed) - at_zero) / slope) if slope > 0 else 0.0
+    return round(found, 2) if levels[0][0] <= found <= levels[-1][0] else None
+
+
+def _figures(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    answers = [(each["answer"], each["low"], each["high"], of["truth"] or 0.0) for of in found for each in of["ours"]]
+    near = [abs(answer - truth) <= NEAR * truth for answer, _, _, truth in answers]
+    covered = [low <= truth <= high for _, low, high, truth in answers]
+    seconds = statistics.median(each["seconds"] for of in found for each in of["ours"])
+    figures = {
+        "within_5_percent": round(statistics.mean(near), 3),
+        "covered": round(statistics.mean(covered), 3),
+        "spread": max(map(_spread, found)),
+        "seconds": round(seconds, 1),
+        "times_faster": round(statistics.median(of["perf_analyzer"]["seconds"] for of in found) / seconds, 1),
+    }
+    ok = (
+        min(figures["within_5_percent"], figures["covered"]) >= OFTEN
+        and figures["spread"] <= NEAR
+        and seconds <= QUICK_S
+        and figures["times_faster"] >= FASTER
+    )
+    return {**figures, "ok": ok}
+
+
+def _spread(of: dict[str, Any]) -> float:
+    """Largest difference of an answer to the median, as a share of it."""
+    answers = [each["answer"] for each in of["ours"]]
+    middle = statistics.median(answers)
+    return round(max(abs(answer - middle) for answer in answers) / middle, 4) if middle else 1.0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with suppress(KeyboardInterrupt):
+        sys.exit(main())

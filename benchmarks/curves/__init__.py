@@ -1,0 +1,1 @@
+"""Networks with known service curves, on a tritonserver of their own."""
