@@ -54,7 +54,7 @@ def main() -> int:
             print(f"{subject}:", flush=True)
             (place.home / subject).mkdir(exist_ok=True)
             with SUBJECTS[subject].serving(place) as server:
-                os.sched_setaffinity(0, others)
+                os.sched_setaffinity(0, {core, *others} - {server.core})
                 found[subject] = _measure(place.home / subject, server, SUBJECTS[subject], arguments.searches)
                 os.sched_setaffinity(0, {core, *others})
     figures = _figures(list(found.values()))
@@ -77,9 +77,8 @@ def _measure(home: Path, server: Subject, kind: Kind, searches: int) -> dict[str
 
 def _search(server: Subject, kind: Kind, seed: int) -> dict[str, Any]:
     request = encode(server.model, 1, dict(server.request))
-    bench = Bench(
-        server.address, server.pid, [request], 1, kind.objective, lambda _: None, seed, max_batch=server.max_batch
-    )
+    bench = Bench(server.address, server.pid, [request], 1, kind.objective, lambda _: None, seed,
+                  max_batch=server.max_batch, core_set=(server.core,))  # fmt: skip
     found = measure_capacity(bench)
     print(f"  {found.lambda_max:.1f} requests/s [{found.lambda_low:.1f}, {found.lambda_high:.1f}] ({found.method}) of "
           f"{found.mu:.1f} in {found.seconds:.1f} s", flush=True)  # fmt: skip

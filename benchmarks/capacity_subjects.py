@@ -31,6 +31,7 @@ class Subject:
     address: str
     pid: int
     request: Mapping[str, Array]
+    core: int
     max_batch: int = 1
 
 
@@ -58,7 +59,8 @@ def _curve(name: str, curve: Curve) -> Callable[[Place], AbstractContextManager[
     @contextmanager
     def served(place: Place) -> Iterator[Subject]:
         with serving_curve(place.installation, place.home / name, name, curve, place.core) as server:
-            yield Subject(name, server.grpc_address, server.pid, {"x": np.zeros((1, 1), np.float32)}, curve.max_batch)
+            request = {"x": np.zeros((1, 1), np.float32)}
+            yield Subject(name, server.grpc_address, server.pid, request, place.core, curve.max_batch)
 
     return served
 
@@ -81,7 +83,8 @@ def _network(
             with serving(backend, place.home / name, upload, known, {"name": "cpu-1x1"}, first) as server:
                 assert server.replica.grpc_address is not None
                 assert server.replica.pid is not None
-                yield Subject(packed.name, server.replica.grpc_address, server.replica.pid, request())
+                (core,) = server.replica.core_set
+                yield Subject(packed.name, server.replica.grpc_address, server.replica.pid, request(), core)
         finally:
             backend.close(stop_servers=True)
 
