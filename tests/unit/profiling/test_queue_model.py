@@ -35,6 +35,13 @@ def test_the_highest_rate_keeps_the_objective_and_a_little_more_does_not(
     assert late_share(min(rate * 1.05, 1.2 / service), [service], 1, limit) > 1 - percentile / 100
 
 
+@pytest.mark.parametrize(("instances", "apart"), [(1, 0.045), (2, 0.08)])
+def test_the_highest_rate_is_no_matter_of_the_simulated_arrivals(instances: int, apart: float) -> None:
+    services = list(0.038 * np.random.default_rng(4).lognormal(0, 0.12, 800))
+    rates = [highest_rate(services, instances, 0.15, 99, seed=seed) for seed in range(4)]
+    assert max(rates) < (1 + apart) * min(rates)
+
+
 def test_more_instances_carry_more_and_an_impossible_limit_nothing() -> None:
     assert highest_rate([0.01], 2, 0.05, 99) > 1.9 * highest_rate([0.01], 1, 0.05, 99)
     assert highest_rate([0.01], 1, 0.009, 99) == 0
