@@ -175,7 +175,7 @@ def test_the_command_line_measures_as_a_run_does_and_ends_with_the_answer(
     assert document["policy"]["target_per_replica"] == first["policy"]["target_per_replica"]
     surveyed = documents(manager, first["model_id"], "SurveyHardware", "first")
     assert {line.split(" survey ")[0] for line in said.err.splitlines() if " survey " in line} >= set(surveyed)
-    assert f"{first['policy']['option']} measure " in said.err
+    assert f"{first['policy']['option']['name']} measure " in said.err
     kept = [e for e in manager.evidence(first["model_id"], "ProfileHardware") if e["run"].startswith("cli__")]
     assert {e["key"] for e in kept} == set(documents(manager, first["model_id"], "ProfileHardware", "first"))
 
