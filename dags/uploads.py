@@ -14,7 +14,7 @@ from operators.start_runs import StartRuns
     schedule=[watched],
     catchup=False,
     tags=["seatrial"],
-    max_active_runs=3,  # one that was killed counts until Airflow misses its heartbeat: five minutes
+    max_active_runs=6,  # one that was killed counts until Airflow misses its heartbeat: five minutes
     default_args={"retries": 5, "retry_delay": timedelta(seconds=5)},
     doc_md=__doc__,
 )

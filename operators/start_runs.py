@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 READ_TO = "read_to"
-AGAIN = timedelta(seconds=2)
+AGAIN = timedelta(seconds=5)
 
 
 class StartRuns(BaseOperator):
