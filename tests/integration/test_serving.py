@@ -154,6 +154,14 @@ def state_of(backend: LocalBackend, replica_id: str, state: str) -> Replica:
     return wait_until(reached, Deadline.after(60), f"server {replica_id} is {state}")
 
 
+def left_ready(home: Path, installation: TritonInstallation, model: Path) -> str:
+    """A ready trial server whose manager has ended."""
+    with backend_in(home, installation, stop_servers=False) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=600)
+        state_of(backend, server, "ready")
+    return server
+
+
 def answers(address: str) -> bool:
     with GrpcTransport() as transport:
         outputs = transport.send(address, encode("tiny", 1, {"x": np.ones((1, 4), np.float32)}), 10.0)
@@ -306,9 +314,7 @@ def test_one_backend_a_folder(home: Path, installation: TritonInstallation) -> N
 def test_processes_and_folders_that_nothing_knows_are_removed_on_adoption(
     home: Path, installation: TritonInstallation, model: Path
 ) -> None:
-    with backend_in(home, installation, stop_servers=False) as backend:
-        forgotten = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=600)
-        state_of(backend, forgotten, "ready")
+    forgotten = left_ready(home, installation, model)
     assert len(members(home / "servers" / forgotten)) >= 2, "the backend left it running"
     shutil.rmtree(home / "servers" / forgotten)
     (home / "servers" / "half-written").mkdir()
@@ -554,9 +560,7 @@ def test_a_server_that_its_machine_fails_says_nothing_of_the_model(
 def test_a_server_that_an_older_manager_started_is_gone_on_with(
     home: Path, installation: TritonInstallation, model: Path
 ) -> None:
-    with backend_in(home, installation, stop_servers=False) as backend:
-        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
-        state_of(backend, server, "ready")
+    server = left_ready(home, installation, model)
     file = home / "servers" / server / FILE
     file.write_text(file.read_text().replace('"machine_failed"', '"lacked_files"'))
     with backend_in(home, installation) as backend:
