@@ -12,7 +12,7 @@ from seatrial.autoscale.table import capacity_table
 from seatrial.errors import MachineNotQuiet
 from seatrial.profiling.cell import Cell
 from seatrial.profiling.evidence import PROFILED, SURVEYED
-from seatrial.steps.measuring import offered_cells
+from seatrial.steps.measuring import offered_cells, options_of
 from seatrial.steps.not_quiet import not_quiet
 from seatrial.steps.present import production_load
 from seatrial.steps.run import Run
@@ -21,7 +21,8 @@ from seatrial.steps.run import Run
 def choose_hardware(run: Run, model_id: int) -> dict[str, Any]:
     """The scaling policy as JSON. Raises Refused with the figures when nothing was measured or nothing will do, and
     MachineNotQuiet when that is not known, because of options that could not be measured."""
-    measured, surveyed = (offered_cells(run, model_id, kind) for kind in (PROFILED, SURVEYED))
+    options = options_of(run)
+    measured, surveyed = (offered_cells(run, model_id, kind, options) for kind in (PROFILED, SURVEYED))
     unknown = [f"{found.option.name}: {found.reason}" for found in not_quiet(run, model_id)]
     if unknown and not any(cell.capacity.feasible for cell in measured):
         raise MachineNotQuiet(f"which hardware will do is not known: {'; '.join(unknown)}")

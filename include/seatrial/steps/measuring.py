@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -115,12 +115,16 @@ def cells(run: Run, model_id: int, kind: str, *, of_run: bool = False) -> list[C
 
 def options_of(run: Run) -> list[HardwareOption]:
     """The options that the manager has now."""
-    return [HardwareOption.model_validate(option) for option in run.api.health()["options"]]
+    return options_in(run.api.health())
 
 
-def offered_cells(run: Run, model_id: int, kind: str) -> list[Cell]:
-    """What this run found of the options that the manager has now, at their price now."""
-    return offered(cells(run, model_id, kind, of_run=True), options_of(run))
+def options_in(health: dict[str, Any]) -> list[HardwareOption]:
+    return [HardwareOption.model_validate(option) for option in health["options"]]
+
+
+def offered_cells(run: Run, model_id: int, kind: str, options: Sequence[HardwareOption]) -> list[Cell]:
+    """What this run found of the options, which are those that the manager has now: at their price now."""
+    return offered(cells(run, model_id, kind, of_run=True), options)
 
 
 def cell_of_run(run: Run, model_id: int, option: str) -> Cell:

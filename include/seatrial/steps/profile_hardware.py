@@ -29,7 +29,17 @@ from seatrial.profiling.pruning import (
     why_not_survey,
 )
 from seatrial.profiling.same_measurement import for_objective
-from seatrial.steps.measuring import Subject, cells, keep, kept, measured, offered_cells, options_of, subject
+from seatrial.steps.measuring import (
+    Subject,
+    cells,
+    keep,
+    kept,
+    measured,
+    offered_cells,
+    options_in,
+    options_of,
+    subject,
+)
 from seatrial.steps.run import Run
 
 
@@ -49,22 +59,21 @@ def stages(options: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 def impossible(run: Run, option: dict[str, Any]) -> str | None:
     """Why the manager's machine cannot offer the option; None when it can."""
-    cores = run.api.health()["machine"]["cores"]
-    return why_impossible(HardwareOption.model_validate(option), cores, find_gpus())
+    return _impossible(run.api.health(), HardwareOption.model_validate(option))
 
 
 def why_no_survey(run: Run, model_id: int, option: dict[str, Any]) -> str | None:
     """Why the option is not surveyed: impossible here, or what this run surveyed so far shows that it cannot win."""
-    found = [*map(Surveyed.of, offered_cells(run, model_id, SURVEYED))]
-    return impossible(run, option) or why_not_survey(HardwareOption.model_validate(option), found)
+    health, asked = run.api.health(), HardwareOption.model_validate(option)
+    found = [*map(Surveyed.of, offered_cells(run, model_id, SURVEYED, options_in(health)))]
+    return _impossible(health, asked) or why_not_survey(asked, found)
 
 
 def to_measure(run: Run, model_id: int, wanted: dict[str, Any] | int) -> dict[str, Any] | None:
     """An option as it is; for a place the most promising one of this run's survey, None when none can still win."""
     if isinstance(wanted, dict):
         return wanted
-    surveyed, profiled = (offered_cells(run, model_id, kind) for kind in (SURVEYED, PROFILED))
-    found = next_to_measure([*map(Surveyed.of, surveyed)], profiled, wanted)
+    found = next_to_measure(*_found_so_far(run, model_id), wanted)
     return None if found is None else found.model_dump(mode="json")
 
 
@@ -111,14 +120,26 @@ def verify_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str
 def to_verify(run: Run, model_id: int, place: int) -> dict[str, Any] | None:
     """The option to verify at that place, also one that is to be measured after all, because long levels showed less of
     the others; None when none is left that could win."""
-    profiled = offered_cells(run, model_id, PROFILED)
-    found = next_to_verify(profiled, place)
-    return to_measure(run, model_id, len(profiled)) if found is None else found.option.model_dump(mode="json")
+    surveyed, profiled = _found_so_far(run, model_id)
+    best = next_to_verify(profiled, place)
+    found = best.option if best else next_to_measure(surveyed, profiled, len(profiled))
+    return None if found is None else found.model_dump(mode="json")
 
 
 def was_verified(run: Run, model_id: int, option: HardwareOption) -> bool:
     """Whether any run gave the option a long level."""
     return any(cell.capacity.verified_s for cell in cells(run, model_id, PROFILED) if offered([cell], [option]))
+
+
+def _impossible(health: dict[str, Any], option: HardwareOption) -> str | None:
+    return why_impossible(option, health["machine"]["cores"], find_gpus())
+
+
+def _found_so_far(run: Run, model_id: int) -> tuple[list[Surveyed], list[Cell]]:
+    """What this run surveyed and what it measured, both of the same options."""
+    options = options_of(run)
+    surveyed, profiled = (offered_cells(run, model_id, kind, options) for kind in (SURVEYED, PROFILED))
+    return [*map(Surveyed.of, surveyed)], profiled
 
 
 def _of_run(run: Run, of: Subject, kind: str) -> Capacity | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.steps.measuring import cell_of_run
-from seatrial.steps.profile_hardware import to_measure, to_verify, was_verified
+from seatrial.steps.profile_hardware import to_measure, to_verify, was_verified, why_no_survey
 from seatrial.steps.run import Run
 from seatrial.waiting import Deadline
 from tests.unit.autoscale.test_derive_and_choose import cell
@@ -22,9 +23,11 @@ class Kept:
 
     documents: list[dict[str, Any]]
     options: list[HardwareOption] = field(default_factory=list)
+    asked: int = 0
 
     def health(self) -> dict[str, Any]:
-        return {"options": [option.model_dump(mode="json") for option in self.options]}
+        self.asked += 1
+        return {"machine": {"cores": 8}, "options": [option.model_dump(mode="json") for option in self.options]}
 
     def evidence(self, model_id: int, kind: str) -> list[dict[str, Any]]:
         return [one for one in self.documents if one["kind"] == kind]
@@ -67,6 +70,21 @@ def test_the_options_of_now_are_measured_at_their_present_price() -> None:
 def test_the_options_of_now_are_verified_at_their_present_price() -> None:
     measured = [kept("ProfileHardware", name, lam=lam) for name, lam in (("a", 300), ("b", 200), ("c", 100))]
     assert to_verify(run(Kept(measured, DEARER)), 7, 0) == WAS["c"].model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda asked: to_measure(asked, 7, 1),
+        lambda asked: to_verify(asked, 7, 1),
+        lambda asked: why_no_survey(asked, 7, WAS["a"].model_dump(mode="json")),
+    ],
+)
+def test_what_is_next_is_decided_on_one_look_at_the_options(decide: Callable[[Run], object]) -> None:
+    """Else they may change between two looks, and a cell of one kind is compared with what is not offered."""
+    manager = Kept([kept("SurveyHardware", name) for name in WAS], list(WAS.values()))
+    decide(run(manager))
+    assert manager.asked == 1
 
 
 def test_what_a_long_level_has_verified_once_is_known_to_have_been() -> None:
