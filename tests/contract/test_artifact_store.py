@@ -8,18 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, BinaryIO, cast
 
 import pytest
 
 from seatrial.errors import NotFound, Refused, SeatrialError, UploadRefused
 from seatrial.storage.artifacts import ArtifactStore
+from seatrial.storage.folder import Folder
 from seatrial.storage.garbage import GRACE_S, collect
 from seatrial.storage.listings import tree_digest
 from seatrial.storage.local import WRITING, digest_file
 from seatrial.storage.location import open_storage
 from seatrial.storage.port import Storage
 from seatrial.storage.renewal import ASIDE
+from seatrial.storage.sources import Source
 from tests.storages import Place, files_of
 
 NOTHING = frozenset[str]()
@@ -95,6 +97,41 @@ def test_an_upload_that_changed_is_refused_by_name_and_what_was_right_of_it_is_n
         store.files(tree_digest(files))
     upload(tmp_path / "1", b="two")
     assert whole(store, store.put(files_of(tmp_path / "1"), files), files)
+
+
+class Leaving:
+    """A storage each of whose files goes away once it is open."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def open(self, path: str) -> BinaryIO:
+        file = self._storage.open(path)
+        assert self._storage.remove(path)
+        return file
+
+
+@pytest.mark.parametrize("kept", ["beside it", "in a folder"])
+def test_a_file_of_an_upload_that_goes_away_while_it_is_read_is_refused_by_name_or_was_whole(
+    place: Place, tmp_path: Path, kept: str
+) -> None:
+    """A folder still has the bytes of what is open, HDFS does not."""
+    place.put("uploads/1/a", b"one")
+    files = {"a": hashlib.sha256(b"one").hexdigest()}
+    store = ArtifactStore(place.storage if kept == "beside it" else Folder(tmp_path / "store"))
+    refused, tree = None, tree_digest(files)
+    try:
+        store.put(Source(cast(Storage, Leaving(place.storage)), "uploads/1"), files)
+    except UploadRefused as error:
+        refused = error.fields
+    if refused is None:
+        assert whole(store, tree, files)
+    else:
+        assert (refused["file"], refused["limit"]) == ("a", f"SHA-256 {files['a']}")
+        assert store.stored() == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"on", b"onf", b"one "])

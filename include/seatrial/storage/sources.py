@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from seatrial.errors import NotFound, Refused, TryAgain, UploadRefused, WrongBytes
 from seatrial.storage.concurrent import at_once
-from seatrial.storage.local import atomic_file, digest_stream
+from seatrial.storage.local import CHUNK, atomic_file, digest_stream
 from seatrial.storage.port import Storage
 
 CHANGED = "changed while it was being checked"
@@ -29,12 +32,10 @@ class Source:
         return None if found is None or found.is_folder or found.is_special else found.bytes
 
     def open(self, path: str, sha256: str) -> BinaryIO:
-        """A stream of the file, which the caller closes and compares with `sha256`. Raises UploadRefused, naming that
-        digest, when there is no regular file."""
-        try:
-            return self.storage.open(self._at(path))
-        except (NotFound, Refused) as error:
-            raise _not_as_checked(path, sha256, error.message) from error
+        """A stream of the file, which the caller closes and compares with `sha256`. Opening and reading raise
+        UploadRefused, naming that digest, when there is no regular file."""
+        with _refused(path, sha256):
+            return io.BufferedReader(_SourceFile(self.storage.open(self._at(path)), path, sha256), CHUNK)
 
     def store(self, path: str, sha256: str, write: Callable[[BinaryIO], object]) -> None:
         """`write` a file to a storage, which verifies `sha256`. Raises UploadRefused when there is no regular file or
@@ -55,8 +56,6 @@ class Source:
             with self.open(path, sha256) as original, atomic_file(target) as copy:
                 if digest_stream(original, copy) != sha256:
                     raise _not_as_checked(path, sha256)
-        except NotFound as error:  # while it was read
-            raise _not_as_checked(path, sha256, error.message) from error
         except OSError as error:
             raise TryAgain(f"{path} could not be copied to {target.parent}: {error}", file=path) from error
 
@@ -66,6 +65,42 @@ class Source:
 
     def _at(self, path: str) -> str:
         return f"{self.folder}/{path}" if self.folder else path
+
+
+class _SourceFile(io.RawIOBase):
+    """A file of an upload. One that goes away while it is read is refused here, where that cannot be mistaken for a
+    file that is missing where it is written to."""
+
+    def __init__(self, file: BinaryIO, path: str, sha256: str) -> None:
+        super().__init__()
+        self._file, self._path, self._sha256 = file, path, sha256
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int:
+        with _refused(self._path, self._sha256):
+            piece = self._file.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+@contextmanager
+def _refused(path: str, sha256: str) -> Iterator[None]:
+    try:
+        yield
+    except (NotFound, Refused) as error:
+        raise _not_as_checked(path, sha256, error.message) from error
 
 
 def _not_as_checked(path: str, sha256: str, value: str | None = None) -> UploadRefused:
