@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 from seatrial.storage.paths import path_flaw
 from seatrial.storage.port import Entry
-from seatrial.uploads.settling import Observation, SeenFile
+from seatrial.uploads.settling import Observation
 from seatrial.uploads.tree import MARKER
 
 Lister = Callable[[str], Sequence[Entry]]
@@ -22,19 +23,13 @@ def observe(name: str, path: str, entries: Sequence[Entry], lister: Lister, most
     """The upload called `name` as it is now; `entries` are those of its folder, which is `path` below the root.
 
     Folders that cannot be listed count as a file: the check will refuse them. Of an upload with more than `most` files
-    only the first ones are seen.
+    only the first ones are seen, and its marker.
     """
-    files: list[SeenFile] = []
-    marker_ns: int | None = None
-    for at, entry in walk(path, entries, lister):
-        if at == MARKER:
-            marker_ns = entry.modified_ns
-            continue
-        files.append((at, entry.bytes, entry.modified_ns))
-        if len(files) > most:
-            break
+    marker = next((entry for entry in entries if entry.name == MARKER and not entry.is_folder), None)
+    others = ((at, entry) for at, entry in walk(path, entries, lister) if entry is not marker)
+    files = [(at, entry.bytes, entry.modified_ns) for at, entry in islice(others, most + 1)]
     # A marker that is older than a file belongs to the former upload: this one is still being written over it.
-    whole = marker_ns is not None and all(modified_ns <= marker_ns for _, _, modified_ns in files)
+    whole = marker is not None and all(modified_ns <= marker.modified_ns for _, _, modified_ns in files)
     return Observation(name, tuple(sorted(files)), whole)
 
 

@@ -240,6 +240,17 @@ def test_of_an_upload_with_too_many_files_no_more_are_looked_at_than_tell_that()
     assert before != identities(changed=MOST_FILES)
 
 
+@pytest.mark.parametrize("folder", ["A", "z"])
+def test_an_upload_with_too_many_files_is_complete_at_once_when_its_marker_is_there(folder: str) -> None:
+    """Wherever the marker is in the order of names, and for no listing more."""
+    tree = Tree()
+    for number in range(2 * MOST_FILES):
+        tree.put(f"many/{folder}-{number:02}/x")
+    tree.put("many/_SUCCESS")
+    assert [upload.name for upload in Airflow(tree).watch.poll(0.0)] == [f"{ROOT}/many"]
+    assert len(tree.calls) == 1 + 1 + MOST_FILES + 1, "the root, the upload, and a folder for each file"
+
+
 class Failing(Tree):
     fails: dict[str, SeatrialError]
 
