@@ -10,10 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,9 +30,11 @@ from seatrial.serving.deployments import Deployments
 from seatrial.serving.desired import WantedStore
 from seatrial.serving.local import LocalBackend
 from seatrial.serving.processes import MARKER, ProcessId, identify, members
-from seatrial.serving.record import FILE, write_record
-from seatrial.serving.server_log import LOG
+from seatrial.serving.record import FILE, ServerRecord, write_record
+from seatrial.serving.server import STARTS
+from seatrial.serving.server_log import KEPT_LINES, LOG, log_tail
 from seatrial.serving.spec import Deployment, DeploymentSpec, Replica
+from seatrial.serving.triton_log import is_port_clash
 from seatrial.serving.tritonserver import TritonInstallation
 from seatrial.serving.watch import STUB, Limits
 from seatrial.tensors import Signature, TensorSpec, to_npz
@@ -267,27 +268,59 @@ def test_a_lease_that_passes_ends_its_server_and_no_other(
         assert list(backend.records()) == [renewed]
 
 
-def test_a_port_taken_between_choice_and_start_is_replaced(
+@contextmanager
+def ports_taken(backend: LocalBackend, times: int) -> Iterator[set[int]]:
+    """A stranger is quicker than the server to bind the first so many ports for gRPC that were chosen for it."""
+    with ExitStack() as strangers:
+        taken = set[int]()
+
+        def take(record: ServerRecord) -> None:
+            if record.ports.grpc not in taken and len(taken) < times:
+                strangers.enter_context(socket.create_server(("127.0.0.1", record.ports.grpc)))
+                taken.add(record.ports.grpc)
+
+        backend.on_record(take)
+        yield taken
+
+
+def test_ports_taken_between_choice_and_start_are_replaced(
     home: Path, installation: TritonInstallation, model: Path
 ) -> None:
-    strangers: list[socket.socket] = []
-    with backend_in(home, installation) as backend:
-        known = threading.Event()
-
-        def take_the_port(files: Mapping[str, str], folder: Path) -> None:
-            known.wait(30)
-            (record,) = backend.records().values()
-            strangers.append(socket.create_server(("127.0.0.1", record.ports.grpc)))
-            copying(model)(files, folder)
-
-        server = backend.start_replica(served(model), ONE, "a test", take_the_port, lease_s=60)
-        before = backend.records()[server].ports
-        known.set()
+    with backend_in(home, installation) as backend, ports_taken(backend, STARTS - 1) as taken:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
         replica = state_of(backend, server, "ready")
-        assert backend.records()[server].ports.grpc != before.grpc
+        assert len(taken) == STARTS - 1
         assert replica.grpc_address is not None
         assert answers(replica.grpc_address)
-    strangers[0].close()
+
+
+def test_a_server_whose_ports_are_always_taken_says_nothing_of_the_model(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    with backend_in(home, installation) as backend, ports_taken(backend, STARTS) as taken:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
+        replica = state_of(backend, server, "failed")
+        assert len(taken) == STARTS
+        assert replica.machine_failed
+        assert "already in use" in (replica.error or "")
+
+
+def test_a_model_that_fails_on_free_ports_after_taken_ones_fails_by_itself(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    with backend_in(home, installation) as backend, ports_taken(backend, 1) as taken:
+
+        def spoil() -> None:
+            if any(record.ports.grpc not in taken for record in backend.records().values()):
+                for file in (home / "servers").rglob("model.onnx"):
+                    os.truncate(file, 20)
+
+        backend.on_change(spoil)
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
+        replica = state_of(backend, server, "failed")
+        assert not replica.machine_failed
+        said = log_tail(home / "servers" / server, KEPT_LINES)
+        assert not is_port_clash(said), "the former start's: this one would be tried again"
 
 
 def test_a_server_that_stops_answering_is_failed_and_killed(
@@ -519,12 +552,22 @@ def test_strangers_are_never_touched(home: Path, installation: TritonInstallatio
             stranger.wait()
 
 
-def test_a_server_that_cannot_be_started_says_why(home: Path, installation: TritonInstallation, model: Path) -> None:
-    missing = replace(installation, binary=home / "nowhere" / "tritonserver")
-    with backend_in(home, missing) as backend:
-        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
-        why = state_of(backend, server, "failed").error or ""
-        assert f"{missing.binary} could not be started: [Errno 2] No such file or directory" in why
+def test_a_server_that_cannot_be_started_says_why_and_nothing_of_the_model(
+    home: Path, installation: TritonInstallation, model: Path
+) -> None:
+    missing = home / "nowhere" / "tritonserver"
+    script = home / "tritonserver"
+    script.write_text(f'#!/bin/sh\nexec {missing} "$@"\n')
+    script.chmod(0o755)
+    for binary, said in (
+        (missing, f"{missing} could not be started: [Errno 2] No such file or directory"),
+        (script, str(missing)),
+    ):
+        with backend_in(home, replace(installation, binary=binary)) as backend:
+            server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=60)
+            replica = state_of(backend, server, "failed")
+            assert said in (replica.error or "")
+            assert replica.machine_failed
 
 
 def _is_away(_: Path) -> None:

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
+NOT_EXECUTED = 126  # the status by which also a shell says so
 
 
 def main() -> None:
@@ -42,4 +43,5 @@ if __name__ == "__main__":
     try:
         main()
     except (OSError, ValueError) as error:
-        sys.exit(f"error: {sys.argv[2]} could not be started: {error}")
+        sys.stderr.write(f"error: {sys.argv[2]} could not be started: {error}\n")
+        sys.exit(NOT_EXECUTED)

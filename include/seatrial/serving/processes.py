@@ -88,6 +88,12 @@ def exit_status(process: ProcessId) -> int | None:
     return None if child is None else child.poll()
 
 
+def was_not_executed(process: ProcessId) -> bool:
+    """Whether a child ended because its program could not be executed, as `launch.py`, a shell, and the loader of a
+    program's libraries say by its status."""
+    return exit_status(process) in (126, 127)
+
+
 def members(folder: Path) -> list[psutil.Process]:
     """All living processes of the replica in `folder`: the server itself and what it started."""
     return [process for process, found in of_replicas(folder.parent) if found == folder]

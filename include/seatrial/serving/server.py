@@ -17,7 +17,7 @@ from seatrial.serving.confinement import confine, confined, memory_flaw, overste
 from seatrial.serving.mps_daemons import MpsDaemons
 from seatrial.serving.ports import PortPool
 from seatrial.serving.probe import Probe
-from seatrial.serving.processes import core_sets, end, spawn
+from seatrial.serving.processes import core_sets, end, spawn, was_not_executed
 from seatrial.serving.read_back import cores_flaw, runtime_settings, threads_flaw
 from seatrial.serving.record import REPOSITORY, WARMUP, ServerRecord, write_record
 from seatrial.serving.seal import seal
@@ -32,6 +32,10 @@ from seatrial.tensors import Tensors
 from seatrial.waiting import Deadline, wait_until
 
 log = logging.getLogger(__name__)
+
+
+STARTS = 3
+"""How often a server is started before its machine is said to have no ports for it: each start loads the model."""
 
 
 class Left(Exception):
@@ -132,18 +136,28 @@ class Server:
         with self._before_the_model():
             write_repository(repository, record.served, record.option, installed, copy_files, self._samples())
             self._change(seal=seal(repository))
+        self._come_up(STARTS)
+
+    def _come_up(self, starts: int) -> None:
+        """Start the process; again on other ports, so many times in all, when strangers were quicker to bind one."""
+        self._launch()
         try:
-            self._launch()
             self._become_ready()
-        except ServerFailed:
-            if not is_port_clash(log_tail(self.folder)):
+        except ServerFailed as error:
+            clashed = is_port_clash(log_tail(self.folder))
+            if was_not_executed(server_process(self._record)) or (clashed and starts == 1):
+                raise MachineFailed(error.message) from error
+            if not clashed:
                 raise
-            self._end(0)
-            self._ports.release(self._record.ports)
-            with self._before_the_model():
-                self._change(ports=self._ports.take())
-            self._launch()
-            self._become_ready()
+            self._take_other_ports()
+            self._come_up(starts - 1)
+
+    def _take_other_ports(self) -> None:
+        self._end(0)
+        (self.folder / LOG).unlink(missing_ok=True)  # the next start is not judged by what this one says
+        self._ports.release(self._record.ports)
+        with self._before_the_model():
+            self._change(ports=self._ports.take())
 
     @contextmanager
     def _before_the_model(self) -> Iterator[None]:

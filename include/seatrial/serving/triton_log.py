@@ -33,4 +33,5 @@ def reason(tail: Sequence[str]) -> str:
 
 def is_port_clash(tail: Sequence[str]) -> bool:
     """Whether the server ended because one of its ports was taken."""
-    return any("failed to start" in line and "already in use" in line for line in tail)
+    notes = (found["text"] for line in tail if (found := _NOTE.match(line)))
+    return any(note.startswith("failed to start") and "already in use" in note for note in notes)

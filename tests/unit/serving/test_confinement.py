@@ -59,7 +59,7 @@ def test_a_launched_process_has_its_limits_and_dies_of_a_closed_pipe_but_not_of_
 
 def test_what_cannot_be_launched_says_why_in_one_line() -> None:
     done = launched(["/nowhere/tritonserver"])
-    assert done.returncode == 1
+    assert done.returncode == launch.NOT_EXECUTED
     assert done.stderr.startswith("error: /nowhere/tritonserver could not be started: ")
     assert "Traceback" not in done.stderr
     assert "could not be started" in launched(["/bin/true"], cgroups=["/nowhere"]).stderr

@@ -34,5 +34,8 @@ def test_control_characters_and_endless_lines_do_not_reach_a_person() -> None:
 
 
 def test_a_taken_port_is_told_from_other_failures() -> None:
-    assert is_port_clash(["E1 1:1:1 1 m.cc:2] \"failed to start HTTP service: Socket '1' already in use \""])
+    said = "failed to start HTTP service: Unavailable - Socket '127.0.0.1:20001' already in use "
+    assert is_port_clash([f'E1123 14:31:01.090 8353 main.cc:293] "{said}"'])
     assert not is_port_clash(telling(FAILED))
+    named = f"failed to load 'tiny' version 1: Internal: bad node {said}"
+    assert not is_port_clash([f'E1123 14:31:01.090 8353 model_lifecycle.cc:654] "{named}"', said])
