@@ -74,7 +74,7 @@ class ProfileHardware(StepOperator):
 
         wanted = to_measure(run, int(self.model_id), self.option) if yes(self.validated) else None
         option = labelled(wanted)
-        skip(option, impossible(run, option))
+        skip(option, impossible(run, int(self.model_id), option))
         return profile_hardware(run, int(self.model_id), option, anew=yes(self.anew))
 
 

@@ -74,6 +74,15 @@ def test_a_tree_is_kept_by_the_digest_of_its_listing_and_copied_out_verified(
     }
 
 
+def test_the_size_of_kept_files_is_known_unless_one_is_missing(store: ArtifactStore, tmp_path: Path) -> None:
+    files = upload(tmp_path / "1", a="one", b="four", c="")
+    store.put(files_of(tmp_path / "1"), files)
+    assert store.bytes_of(files.values()) == 7
+    assert store.bytes_of([files["a"], files["a"]]) == 6
+    assert store.bytes_of([files["a"], "0" * 64]) is None
+    assert store.bytes_of([]) == 0
+
+
 def test_what_is_kept_needs_the_upload_no_more(store: ArtifactStore, tmp_path: Path) -> None:
     files = upload(tmp_path / "1", a="one")
     tree = store.put(files_of(tmp_path / "1"), files)

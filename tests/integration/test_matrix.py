@@ -168,6 +168,10 @@ def test_the_command_line_answers_for_another_load_and_objective(
     assert "load survey (SurveyHardware): cpu-c2-t1-i1-b4 saturates at" in capsys.readouterr().out
 
 
+def test_the_size_of_a_model_is_known_from_its_files(manager: ManagerAPI, first: dict[str, Any]) -> None:
+    assert manager.model_bytes(first["model_id"]) == len(manager.file(first["model_id"], "model.onnx"))
+
+
 @pytest.mark.usefixtures("no_load")
 def test_the_command_line_measures_as_a_run_does_and_ends_with_the_answer(
     manager: ManagerAPI, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -54,6 +54,11 @@ class ManagerAPI(ManagerHTTP):
     def file(self, model_id: int, path: str) -> bytes:
         return self._send("GET", f"/versions/{model_id}/files/{quote(path)}").content
 
+    def model_bytes(self, model_id: int) -> int | None:
+        """Of the files that a server needs; None where the artifact store lacks one."""
+        found: int | None = self._json("GET", f"/versions/{model_id}/size")["model_bytes"]
+        return found
+
     def add_evidence(self, model_id: int, kind: str, key: str, run: str, document: Document) -> Document:
         body = {"kind": kind, "key": key, "run": run, "document": document}
         return self._json("POST", f"/versions/{model_id}/evidence", json=body)

@@ -75,6 +75,7 @@ SHOWN: dict[tuple[str, str], Shown] = {
     ("GET", "/versions"): Shown("List versions of all models", {"versions": [examples.VERSION_ROW], "cursor": None}),
     ("GET", "/versions/{model_id}"): Shown("A version by its model id", examples.VERSION),
     ("GET", "/versions/{model_id}/files/{path:path}"): Shown("One of a version's files"),
+    ("GET", "/versions/{model_id}/size"): Shown("How large a version's model is", {"model_bytes": 230440}),
     ("GET", "/versions/{model_id}/dossier"): Shown("All that is known of a version", examples.DOSSIER),
     ("GET", "/versions/{model_id}/comparison"): Shown("What differs between two versions", examples.COMPARISON),
     ("GET", "/versions/{model_id}/evidence"): Shown("The evidence about a version", {"evidence": [examples.EVIDENCE]}),

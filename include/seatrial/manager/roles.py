@@ -37,6 +37,7 @@ NEEDED: dict[tuple[str, str], Role] = {
     ("GET", "/versions/{model_id}/dossier"): "researcher",
     ("GET", "/versions/{model_id}/comparison"): "researcher",
     ("GET", "/versions/{model_id}/files/{path:path}"): "researcher",
+    ("GET", "/versions/{model_id}/size"): "researcher",
     ("GET", "/versions/{model_id}/deployment"): "researcher",
     ("GET", "/deployments"): "researcher",
     ("GET", "/replicas/{replica_id}/log"): "researcher",

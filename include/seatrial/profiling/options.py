@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import yaml
@@ -10,9 +12,14 @@ from pydantic import ValidationError
 
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
-from seatrial.nvml import Gpus
+from seatrial.nvml import Gpu, Gpus
 from seatrial.profiling.matrix import MatrixEntry, expand
-from seatrial.serving.placement import pick_gpu
+from seatrial.serving.placement import named_gpus, pick_gpu
+
+GB, MIB = 10**9, 2**20
+RUNTIME_BYTES = GB // 2
+"""What CUDA's context and the runtime's work space take of a GPU's memory beside the weights. Source: methods,
+section 2."""
 
 
 def machine_options(cores: int) -> tuple[HardwareOption, ...]:
@@ -56,8 +63,9 @@ def _entry(file: Path, number: int, entry: object) -> tuple[HardwareOption, ...]
         raise Refused(f"{file}: entry {number}: {error}", field="options") from error
 
 
-def why_impossible(option: HardwareOption, cores: int, gpus: Gpus) -> str | None:
-    """Why a machine with these cores and GPUs cannot offer an option; None when it can."""
+def why_impossible(option: HardwareOption, cores: int, gpus: Gpus, weights_bytes: int | None = None) -> str | None:
+    """Why a machine with these cores and GPUs cannot offer an option; None when it can. `weights_bytes` of the model
+    that is to run on it; None where they are not known, which rules nothing out."""
     if option.cores > cores:
         return f"needs {option.cores} cores, this machine has {cores}"
     if option.instances * option.threads > option.cores:
@@ -66,4 +74,18 @@ def why_impossible(option: HardwareOption, cores: int, gpus: Gpus) -> str | None
         pick_gpu(option, gpus.found, gpus.reason, taken=())
     except Refused as error:
         return error.message
-    return None
+    named = named_gpus(option, gpus.found)
+    return _no_room(option, named, weights_bytes) if named and weights_bytes is not None else None
+
+
+def _no_room(option: HardwareOption, gpus: Sequence[Gpu], weights_bytes: int) -> str | None:
+    """Each instance has weights of its own. A limit that the option sets counts before its share of the memory, which
+    nothing holds a replica to, but the other shares need the rest."""
+    memory, share = max(gpu.memory_mib for gpu in gpus) * MIB, option.mps_share or 1
+    limit = None if option.gpu_memory_mib is None else option.gpu_memory_mib * MIB
+    if weights_bytes * option.instances + RUNTIME_BYTES <= (share * memory if limit is None else limit):
+        return None
+    part = "" if limit is not None or share == 1 else f"{Fraction(share).limit_denominator(100)} of "
+    instances = "1 instance" if option.instances == 1 else f"{option.instances} instances"
+    needed = f"{instances} of {weights_bytes / GB:.1f} GB of weights and {RUNTIME_BYTES / GB:g} GB"
+    return f"{needed} do not fit {part}{(limit or memory) / GB:.1f} GB"

@@ -57,16 +57,16 @@ def stages(options: list[dict[str, Any]]) -> dict[str, list[Any]]:
     return {"survey": options, "measure": [*range(places(len(options)))], "verify": [*range(FINALISTS)]}
 
 
-def impossible(run: Run, option: dict[str, Any]) -> str | None:
-    """Why the manager's machine cannot offer the option; None when it can."""
-    return _impossible(run.api.health(), HardwareOption.model_validate(option))
+def impossible(run: Run, model_id: int, option: dict[str, Any]) -> str | None:
+    """Why the manager's machine cannot run the version on the option; None when it can."""
+    return _impossible(run, run.api.health(), model_id, HardwareOption.model_validate(option))
 
 
 def why_no_survey(run: Run, model_id: int, option: dict[str, Any]) -> str | None:
     """Why the option is not surveyed: impossible here, or what this run surveyed so far shows that it cannot win."""
     health, asked = run.api.health(), HardwareOption.model_validate(option)
     found = [*map(Surveyed.of, offered_cells(run, model_id, SURVEYED, options_in(health)))]
-    return _impossible(health, asked) or why_not_survey(asked, found)
+    return _impossible(run, health, model_id, asked) or why_not_survey(asked, found)
 
 
 def to_measure(run: Run, model_id: int, wanted: dict[str, Any] | int) -> dict[str, Any] | None:
@@ -131,8 +131,9 @@ def was_verified(run: Run, model_id: int, option: HardwareOption) -> bool:
     return any(cell.capacity.verified_s for cell in cells(run, model_id, PROFILED) if offered([cell], [option]))
 
 
-def _impossible(health: dict[str, Any], option: HardwareOption) -> str | None:
-    return why_impossible(option, health["machine"]["cores"], find_gpus())
+def _impossible(run: Run, health: dict[str, Any], model_id: int, option: HardwareOption) -> str | None:
+    weights_bytes = run.api.model_bytes(model_id) if option.device == "gpu" else None
+    return why_impossible(option, health["machine"]["cores"], find_gpus(), weights_bytes)
 
 
 def _found_so_far(run: Run, model_id: int) -> tuple[list[Surveyed], list[Cell]]:

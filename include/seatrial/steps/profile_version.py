@@ -55,7 +55,7 @@ def profile_version(
 
 def _one(begin: Callable[[], Run], model_id: int, option: Option, stage: Stage, measure: Measure) -> Iterator[Seen]:
     name, run = option["name"], begin()
-    why = step.why_no_survey(run, model_id, option) if stage == "survey" else step.impossible(run, option)
+    why = step.why_no_survey(run, model_id, option) if stage == "survey" else step.impossible(run, model_id, option)
     if why is not None:
         yield Seen(name, stage, "skipped", reason=why)
         return

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -95,6 +95,13 @@ class ArtifactStore:
         data = _Head(most)
         self._read_file(path, sha256, data)
         return data.getvalue()
+
+    def bytes_of(self, digests: Iterable[str]) -> int | None:
+        """Bytes of the files with these digests together, one that is named twice counted twice. Nothing is read; None
+        where the store lacks one."""
+        found = [self._storage.look(_blob(sha256)) for sha256 in digests]
+        kept = [entry.bytes for entry in found if entry is not None]
+        return sum(kept) if len(kept) == len(found) else None
 
     def stored(self) -> list[StoredFile]:
         """Every file of the store; ones that are no part of it are left out."""

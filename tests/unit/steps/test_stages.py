@@ -10,8 +10,10 @@ import pytest
 
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
+from seatrial.nvml import Gpu, Gpus
+from seatrial.steps import profile_hardware
 from seatrial.steps.measuring import cell_of_run
-from seatrial.steps.profile_hardware import to_measure, to_verify, was_verified, why_no_survey
+from seatrial.steps.profile_hardware import impossible, to_measure, to_verify, was_verified, why_no_survey
 from seatrial.steps.run import Run
 from seatrial.waiting import Deadline
 from tests.unit.autoscale.test_derive_and_choose import cell
@@ -24,10 +26,14 @@ class Kept:
     documents: list[dict[str, Any]]
     options: list[HardwareOption] = field(default_factory=list)
     asked: int = 0
+    size: int | None = None
 
     def health(self) -> dict[str, Any]:
         self.asked += 1
         return {"machine": {"cores": 8}, "options": [option.model_dump(mode="json") for option in self.options]}
+
+    def model_bytes(self, model_id: int) -> int | None:
+        return self.size
 
     def evidence(self, model_id: int, kind: str) -> list[dict[str, Any]]:
         return [one for one in self.documents if one["kind"] == kind]
@@ -96,3 +102,16 @@ def test_what_a_long_level_has_verified_once_is_known_to_have_been() -> None:
     ]
     found = [was_verified(run(Kept(evidence)), 7, WAS[name]) for name in "abc"]
     assert found == [True, False, False]
+
+
+@pytest.mark.parametrize(("size", "fits"), [(7_600_000_000, False), (1_000_000_000, True), (None, True)])
+def test_an_option_whose_gpu_memory_the_weights_do_not_fit_is_neither_surveyed_nor_measured(
+    monkeypatch: pytest.MonkeyPatch, size: int | None, fits: bool
+) -> None:
+    t4 = Gpu(0, "GPU-0", "Tesla T4", 15068, "7.5", "default")
+    monkeypatch.setattr(profile_hardware, "find_gpus", lambda: Gpus((t4,)))
+    manager = run(Kept([], size=size))
+    half = HardwareOption(name="half", device="gpu", gpu="T4", mps_share=0.5).model_dump(mode="json")
+    for why in (impossible(manager, 7, half), why_no_survey(manager, 7, half)):
+        assert why == (None if fits else "1 instance of 7.6 GB of weights and 0.5 GB do not fit 1/2 of 15.8 GB")
+    assert impossible(manager, 7, WAS["a"].model_dump(mode="json")) is None

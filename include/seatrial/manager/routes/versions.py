@@ -59,6 +59,12 @@ class Registered(Answer):
     created: bool
 
 
+class Size(Answer):
+    """Of the files that a server needs; null where the artifact store lacks one."""
+
+    model_bytes: int | None
+
+
 class EvidenceList(Answer):
     """Newest first."""
 
@@ -102,6 +108,11 @@ def read_file(model_id: ModelId, path: str, manager: Manager) -> Response:
     if path not in manager.artifacts.files(version.tree_digest):
         raise NotFound(f"{version.model}@{version.version} has no file {path!r}", file=path)
     return Response(manager.artifacts.read(version.tree_digest, path), media_type="application/octet-stream")
+
+
+@router.get("/versions/{model_id}/size")
+def show_size(model_id: ModelId, manager: Manager) -> Size:
+    return Size(model_bytes=manager.artifacts.bytes_of(manager.registry.by_id(model_id).served.files.values()))
 
 
 @router.post("/versions/{model_id}/evidence", status_code=201)
