@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from seatrial import cli_capacity_views as views
@@ -19,18 +20,25 @@ def add_to(commands: Any) -> None:
         "seatrial capacity pitch@2 --load 50 --latency-ms 100",
         """Of each hardware option that the manager has now the newest measurement, at the price of now. Another
 objective is computed from the service times that were kept, by the queue model, without any load: its rates are
-estimates until a run measures them.""",
+estimates until a run measures them.
+
+--parquet writes the whole table: a row for each option with its axes, price, rates, latencies, gauges and notes. What
+it joins are the cells that the runs kept as evidence; the same evidence gives the same rows. It is written before
+anything is chosen, so also where no option keeps the objective.""",
     )
     new.add_argument("version", metavar="MODEL@VERSION")
     new.add_argument("--load", type=_positive, metavar="R", help="requests per second (default: one replica's target)")
     new.add_argument("--latency-ms", type=_positive, metavar="MS", help="another limit than the one measured for")
     new.add_argument("--percentile", type=_percentile, metavar="P", help="another percentile, 50 to 99.99")
+    new.add_argument("--parquet", type=Path, metavar="FILE", help="the whole table as a file too; replaces FILE")
 
 
 def capacity(arguments: argparse.Namespace) -> Answer:
     from seatrial.autoscale.answer import answer
     from seatrial.autoscale.choose import choose
     from seatrial.autoscale.derive import derive
+    from seatrial.autoscale.parquet import write_parquet
+    from seatrial.autoscale.row import rows_of
     from seatrial.hardware import HardwareOption
     from seatrial.profiling.evidence import for_other_objective, newest_cells, not_quiet_in
 
@@ -48,6 +56,8 @@ def capacity(arguments: argparse.Namespace) -> Answer:
     measured, surveyed = (for_other_objective(cells, **asked) for cells in (measured, surveyed))
     if all(cell.capacity.method in ("survey", "infeasible") for cell in measured):  # estimates all: each may be chosen
         measured, surveyed = [*measured, *surveyed], []
+    if arguments.parquet is not None:
+        write_parquet(arguments.parquet, rows_of([*measured, *surveyed]))
     choice = choose(measured, surveyed)
     policy = derive(choice.cell, now_ms=choice.cell.at_ms, peak=arguments.load or 0.0)
     told = answer(choice.cell, [*surveyed, *measured], policy, arguments.load)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow.parquet import read_table
 
+from seatrial.autoscale.row import Row
 from seatrial.cli import main
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import DeviceTaken, ServerFailed
@@ -166,6 +168,26 @@ def test_the_command_line_answers_for_another_load_and_objective(
     assert {row["method"] for row in document["choice"]["table"]} <= {"survey", "infeasible"}
     main(["show", "tiny@1"])
     assert "load survey (SurveyHardware): cpu-c2-t1-i1-b4 saturates at" in capsys.readouterr().out
+
+
+def test_the_command_line_writes_the_whole_table_as_a_parquet_file(
+    manager: ManagerAPI,
+    first: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A row for each option that was looked at, the same as in the choice that runs keep."""
+    monkeypatch.setenv("SEATRIAL_HOME", manager.health()["home"])
+    main(["capacity", "tiny@1", "--parquet", str(tmp_path / "tiny.parquet"), "--json"])
+    kept = json.loads(capsys.readouterr().out)["choice"]["table"]
+    rows = read_table(tmp_path / "tiny.parquet").to_pylist()
+    assert [Row.model_validate(row) for row in rows] == [Row.model_validate(row) for row in kept]
+    assert {row["option"] for row in rows} == set(documents(manager, first["model_id"], "SurveyHardware", "first"))
+    with pytest.raises(SystemExit):
+        main(["capacity", "tiny@1", "--latency-ms", "0.001", "--parquet", str(tmp_path / "none.parquet")])
+    assert "no hardware option keeps the latency objective" in capsys.readouterr().err
+    assert {row["lambda_max_per_s"] for row in read_table(tmp_path / "none.parquet").to_pylist()} == {None}
 
 
 def test_the_size_of_a_model_is_known_from_its_files(manager: ManagerAPI, first: dict[str, Any]) -> None:
