@@ -10,7 +10,15 @@ from seatrial.autoscale.choose import choose
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.cell import Cell
 from seatrial.profiling.matrix import in_order
-from seatrial.profiling.pruning import FINALISTS, Surveyed, next_to_measure, next_to_verify, places, why_not_survey
+from seatrial.profiling.pruning import (
+    FINALISTS,
+    SPARE,
+    Surveyed,
+    next_to_measure,
+    next_to_verify,
+    places,
+    why_not_survey,
+)
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,9 @@ def staged(options: Sequence[HardwareOption], machine: Machine) -> Found:
     for place in range(places(len(options))):
         if (wanted := next_to_measure(seen, list(cells.values()), place)) is not None:
             cells[wanted.name] = machine.measure(surveys[wanted.name])
-    for place in range(FINALISTS):
-        if (open_one := next_to_verify(list(cells.values()), place)) is not None:
-            cells[open_one.option.name] = machine.verify(open_one)
-        elif (wanted := next_to_measure(seen, list(cells.values()), len(cells))) is not None:
-            cell = machine.measure(surveys[wanted.name])
+    for place in range(FINALISTS + SPARE):
+        if (wanted := next_to_verify(seen, list(cells.values()), place)) is not None:
+            cell = cells.get(wanted.name) or machine.measure(surveys[wanted.name])
             cells[wanted.name] = machine.verify(cell) if cell.capacity.feasible else cell
     verified = sum(cell.capacity.verified_s > 0 for cell in cells.values())
     return Found(choose(list(cells.values())).cell, len(surveys), len(cells), verified)

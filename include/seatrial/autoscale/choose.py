@@ -25,7 +25,8 @@ class Choice(BaseModel):
 def choose(cells: Sequence[Cell], surveyed: Sequence[Cell] = ()) -> Choice:
     """Lowest price per request/s; among those within 2 % the lower p99, then fewer instances.
 
-    Where long levels verified some cells, only these can win. `surveyed`: what else was looked at, for the table.
+    Where long levels verified some cells, only these can win; where all that were tried kept nothing, the sentence says
+    so and what they showed. `surveyed`: what else was looked at, for the table.
     Raises Refused with the figures when no option carries the objective.
     """
     feasible = [cell for cell in cells if cell.capacity.feasible]
@@ -42,7 +43,14 @@ def choose(cells: Sequence[Cell], surveyed: Sequence[Cell] = ()) -> Choice:
         f"≤ {best.objective.latency_ms:g} ms, at {best.cost:.4f} per request/s: the cheapest of "
         f"{len(looked_at)} option(s)"
     )
-    return Choice(cell=best, table=rows_of(looked_at), sentence=sentence)
+    return Choice(cell=best, table=rows_of(looked_at), sentence=f"{sentence}{_unproven(best, cells)}")
+
+
+def _unproven(best: Cell, cells: Sequence[Cell]) -> str:
+    tried = "; ".join(_why_not(cell) for cell in cells if cell.capacity.verified_s)
+    if best.capacity.verified_s or not tried:
+        return ""
+    return f"; short levels alone show that, long ones kept nothing: {tried}"
 
 
 def _only_surveyed(cells: Sequence[Cell], surveyed: Sequence[Cell]) -> Iterator[Cell]:

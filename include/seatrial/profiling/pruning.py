@@ -5,7 +5,7 @@
     B measure   the full capacity search, the most promising first, while price / (0.95 · mu) ≤ the lowest cost found;
                 at most a third of the options or four
     C verify    the two with the lowest price per request/s, each under a long level, the second only if it can
-                still win
+                still win; where neither keeps one, the next, and the one after it
 
 The shares are what lambda_max, the load within the objective, is of mu: at most 0.95, and no less than 0.60 where the
 objective is some service times long. An objective that is tighter makes the survey's own estimate lower than that, and
@@ -29,6 +29,9 @@ LEAST = 4
 """So many may always be measured: of fewer options all could be, and a survey would tell nothing."""
 FINALISTS = 2
 """Options that are given a long level."""
+SPARE = 2
+"""More options that may be given one, as long as none has kept any: what short levels showed of all of them is then in
+doubt. Where these keep none either, the choice says so (`autoscale.choose`)."""
 ALIKE = 1.02
 """Costs this close are the same, as long levels can tell: then the quieter option wins. 3 % would give away 0.5 % of
 the price on average instead of 0.3 %, for p99 figures that all lie at the objective (`make sim-matrix`)."""
@@ -107,18 +110,22 @@ def next_to_measure(surveyed: Sequence[Surveyed], measured: Sequence[Cell], plac
     return waiting[0].option if waiting and _least_cost(waiting[0]) <= ALIKE * best else None
 
 
-def next_to_verify(cells: Sequence[Cell], place: int) -> Cell | None:
-    """Stage C: the cheapest that was given no long level yet; None when it could not win even at the upper end of its
-    interval. `place` as for `next_to_measure`, below FINALISTS; one that kept no long level has had its place. There
-    may be more finalists where some had their long level in an earlier run, and a cheaper one was measured since."""
+def next_to_verify(surveyed: Sequence[Surveyed], cells: Sequence[Cell], place: int) -> HardwareOption | None:
+    """Stage C: the cheapest that was given no long level yet, also one that is to be measured after all, because long
+    levels showed less of the others; None when none could win even at the upper end of its interval.
+
+    `place` as for `next_to_measure`, below FINALISTS + SPARE; one that kept no long level has had its place. There may
+    be more finalists where some had their long level in an earlier run, and a cheaper one was measured since.
+    """
     tried = [cell for cell in cells if cell.capacity.verified_s]
+    best = min((cell.cost for cell in tried if cell.capacity.feasible), default=inf)
+    if place >= FINALISTS and best < inf:
+        return None
     waiting = [cell for cell in cells if cell.capacity.feasible and not cell.capacity.verified_s]
     waiting = sorted(waiting, key=lambda cell: (cell.cost, cell.option.name))[max(0, place - len(tried)) :]
-    if not waiting:
-        return None
-    at_best = waiting[0].option.price / waiting[0].capacity.lambda_high
-    best = min((cell.cost for cell in tried if cell.capacity.feasible), default=inf)
-    return waiting[0] if at_best <= ALIKE * best else None
+    if waiting and waiting[0].option.price / waiting[0].capacity.lambda_high <= ALIKE * best:
+        return waiting[0].option
+    return next_to_measure(surveyed, cells, len(cells))
 
 
 def _least_cost(found: Surveyed) -> float:

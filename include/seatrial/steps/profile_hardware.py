@@ -22,6 +22,7 @@ from seatrial.profiling.options import why_impossible
 from seatrial.profiling.pruning import (
     FINALISTS,
     LEAST,
+    SPARE,
     Surveyed,
     next_to_measure,
     next_to_verify,
@@ -54,7 +55,7 @@ def stages(options: list[dict[str, Any]]) -> dict[str, list[Any]]:
     all are surveyed; which of them are measured and verified then, the tasks find out: these are mapped over places."""
     if len(options) <= LEAST:
         return {"survey": [], "measure": options, "verify": []}
-    return {"survey": options, "measure": [*range(places(len(options)))], "verify": [*range(FINALISTS)]}
+    return {"survey": options, "measure": [*range(places(len(options)))], "verify": [*range(FINALISTS + SPARE)]}
 
 
 def impossible(run: Run, model_id: int, option: dict[str, Any]) -> str | None:
@@ -118,11 +119,8 @@ def verify_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str
 
 
 def to_verify(run: Run, model_id: int, place: int) -> dict[str, Any] | None:
-    """The option to verify at that place, also one that is to be measured after all, because long levels showed less of
-    the others; None when none is left that could win."""
-    surveyed, profiled = _found_so_far(run, model_id)
-    best = next_to_verify(profiled, place)
-    found = best.option if best else next_to_measure(surveyed, profiled, len(profiled))
+    """The option to verify at that place, measured or not; None when none is left that could win."""
+    found = next_to_verify(*_found_so_far(run, model_id), place)
     return None if found is None else found.model_dump(mode="json")
 
 

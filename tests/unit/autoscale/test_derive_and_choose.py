@@ -104,6 +104,16 @@ def test_what_was_only_surveyed_is_in_the_table_and_never_chosen() -> None:
     assert [(row.option, row.method, row.p99_ms) for row in choice.table] == [("b", "survey", None), ("a", "model", 30)]
 
 
+def test_a_choice_that_no_long_level_shows_says_what_they_did_show() -> None:
+    none_held = cell(
+        "b", feasible=False, method="infeasible", lam=0.0, verified_s=40, notes=("no level of 40 s down to 61 kept it",)
+    )
+    said = choose([cell("a"), none_held]).sentence
+    assert said.endswith("short levels alone show that, long ones kept nothing: b: no level of 40 s down to 61 kept it")
+    for proven in ([cell("a", verified_s=40), none_held], [cell("a")]):
+        assert "short levels" not in choose(proven).sentence
+
+
 def test_nothing_feasible_is_refused_with_each_reason() -> None:
     """Of a large matrix nothing is measured where the survey found every option too slow."""
     slow, slower = (

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.matrix_stages import staged
+from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.cell import Cell
 from seatrial.profiling.matrix import MatrixEntry, expand, in_order
 from seatrial.profiling.pruning import (
+    FINALISTS,
     QUICKER,
+    SPARE,
     Surveyed,
     dominates,
     next_to_measure,
@@ -129,7 +135,11 @@ def test_a_tight_objective_is_seen_by_the_estimate() -> None:
     assert next_to_measure([batches, single], [], 0) == single.option
 
 
-NONE_HELD = cell("a", feasible=False, method="infeasible", lam=0.0, verified_s=40)
+def none_held(name: str) -> Cell:
+    return cell(name, feasible=False, method="infeasible", lam=0.0, verified_s=40)
+
+
+NONE_HELD = none_held("a")
 
 
 @pytest.mark.parametrize(
@@ -148,11 +158,75 @@ NONE_HELD = cell("a", feasible=False, method="infeasible", lam=0.0, verified_s=4
     ],
 )
 def test_a_long_level_is_for_the_cheapest_that_can_still_win(cells: list[Any], next_one: str | None) -> None:
-    found = next_to_verify(cells, place=1)
-    assert (found.option.name if found else None) == next_one
+    assert verified_next(cells, place=1) == next_one
+
+
+def verified_next(cells: Sequence[Cell], place: int, surveyed: Sequence[Surveyed] = ()) -> str | None:
+    found = next_to_verify(surveyed, cells, place)
+    return found.name if found else None
 
 
 def test_the_first_long_level_is_for_the_cheapest() -> None:
-    found = next_to_verify([cell("a", lam=95), cell("b", lam=100)], place=0)
-    assert found is not None
-    assert found.option.name == "b"
+    assert verified_next([cell("a", lam=95), cell("b", lam=100)], place=0) == "b"
+
+
+@pytest.mark.parametrize(
+    ("cells", "next_one"),
+    [
+        ([NONE_HELD, none_held("b"), cell("c", lam=90), cell("d", lam=95)], "d"),
+        ([NONE_HELD, none_held("b"), none_held("d"), cell("c", lam=90)], "c"),
+        ([NONE_HELD, none_held("b")], None),
+        ([NONE_HELD, cell("b", lam=50, verified_s=40), cell("c", lam=90)], None),
+    ],
+)
+def test_more_options_get_a_long_level_while_none_has_kept_one(cells: list[Any], next_one: str | None) -> None:
+    assert verified_next(cells, place=2) == next_one
+
+
+def test_where_all_that_was_measured_kept_no_long_level_one_that_was_only_surveyed_is_next() -> None:
+    surveyed = [Surveyed.of(cell(name, lam=lam, method="survey")) for name, lam in (("a", 100), ("b", 90), ("c", 80))]
+    assert verified_next([NONE_HELD], 1, surveyed) == "b"
+    assert verified_next([NONE_HELD, none_held("b")], 2, surveyed) == "c"
+    assert verified_next([NONE_HELD, cell("b", lam=20, verified_s=40)], 2, surveyed) is None
+
+
+@given(surfaces(), st.sets(st.sampled_from([option.name for option in OPTIONS])))
+def test_no_unverified_option_is_chosen_while_a_place_is_left_to_verify_it(
+    surface: dict[str, tuple[float, float]], holds_none: set[str]
+) -> None:
+    """Also where long levels keep nothing; each is given one at most."""
+    machine = Simulated(surface, holds_none)
+    try:
+        chosen = staged(OPTIONS, machine).cell
+    except Refused:
+        assert set(machine.measured) <= set(machine.verified) <= holds_none
+        return
+    assert len(set(machine.verified)) == len(machine.verified)
+    assert chosen.capacity.verified_s or len(machine.verified) == FINALISTS + SPARE
+    assert chosen.option.name not in holds_none or not chosen.capacity.verified_s
+
+
+@dataclass
+class Simulated:
+    """A surface without noise, on which some options keep no long level."""
+
+    surface: dict[str, tuple[float, float]]
+    holds_none: set[str]
+    seconds: float = 0.0
+    measured: list[str] = field(default_factory=list)
+    verified: list[str] = field(default_factory=list)
+
+    def survey(self, option: HardwareOption) -> Cell:
+        mu, rate = self.surface[option.name]
+        found = cell(option.name, price=option.price, mu=mu, lam=rate, method="survey")
+        return found.model_copy(update={"option": option})
+
+    def measure(self, cell: Cell) -> Cell:
+        self.measured.append(cell.option.name)
+        return cell.model_copy(update={"capacity": cell.capacity.model_copy(update={"method": "model"})})
+
+    def verify(self, cell: Cell) -> Cell:
+        self.verified.append(cell.option.name)
+        found = none_held(cell.option.name) if cell.option.name in self.holds_none else cell
+        capacity = found.capacity.model_copy(update={"verified_s": 40.0})
+        return cell.model_copy(update={"capacity": capacity})
