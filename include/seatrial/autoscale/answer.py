@@ -70,7 +70,7 @@ def answer(chosen: Cell, cells: Sequence[Cell], policy: ScalingPolicy, load: flo
 def _way(cell: Cell, load: float, ratio: float) -> Way:
     """As many replicas as the load needs at the target that each would have."""
     capacity = cell.capacity
-    replicas = max(1, math.ceil(load / floor_two_digits(ratio * (capacity.lambda_low or 0.95 * capacity.lambda_max))))
+    replicas = max(1, math.ceil(load / floor_two_digits(ratio * capacity.assured)))
     return Way(
         option=cell.option.name,
         replicas=replicas,

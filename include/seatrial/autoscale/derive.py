@@ -46,6 +46,11 @@ class ScalingPolicy(BaseModel):
     derived_at_ms: int
     explanation: str
 
+    @property
+    def standing(self) -> float:
+        """Requests/s that the autoscaler lets stand on a replica for good: within its tolerance it does nothing."""
+        return self.target_per_replica * (1 + TAU)
+
 
 def derive(
     cell: Cell,
@@ -65,7 +70,7 @@ def derive(
     Raises Refused with the arithmetic for an infeasible cell and for a target that could never be exceeded.
     """
     capacity = cell.capacity
-    lam = capacity.lambda_low or 0.95 * capacity.lambda_max
+    lam = capacity.assured
     if not capacity.feasible or lam <= 0:
         raise Refused(f"{cell.key}: no capacity was measured: {' '.join(capacity.notes)}", field="lambda_max")
     lead_s = rate_window_s / 2 + scrape_s + sync_s + cell.started_in_s

@@ -74,6 +74,12 @@ class Capacity(BaseModel):
         description="Service times as they were observed, for another objective; empty in older measurements.",
     )
 
+    @property
+    def assured(self) -> float:
+        """What a policy may count on: the interval's lower end; where there is none (survey), a little less than the
+        estimate. Source: methods, section 3."""
+        return self.lambda_low or 0.95 * self.lambda_max
+
 
 class ServerCounts(BaseModel):
     """What Triton counted of one model over a whole measurement, idle requests included. Seconds are sums: `queue_s` of
@@ -115,6 +121,10 @@ class Cell(BaseModel):
     objective: Objective
     capacity: Capacity
     machine: str
+    inference_server: str = Field(
+        default="", description="The programs that computed; not stated in older measurements."
+    )
+    driver: str = Field(default="", description="GPU driver; empty without one, and in older measurements.")
     shared_cores: bool = Field(description="The load generator had no core of its own: the figures are cautious.")
     started_in_s: float
     server: ServerCounts | None = Field(default=None, description="Triton's own counts; None in older measurements.")

@@ -40,6 +40,8 @@ class Subject:
     objective: Objective
     requests: tuple[EncodedRequest, ...]
     machine: str
+    inference_server: str
+    driver: str
     other_work_cores: float | None
     key: str
 
@@ -58,6 +60,8 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
         objective=Objective(percentile=stated["percentile"], latency_ms=stated["latency_ms"]),
         requests=tuple(encode(served.name, served.version, tensors) for tensors in inputs),
         machine=machine,
+        inference_server=health["inference_server"],
+        driver=gpus.driver,
         other_work_cores=health["other_work_cores"],
         key=measured_as(
             served.files,
@@ -89,6 +93,8 @@ def measured(run: Run, of: Subject, measure: Callable[[Bench], Capacity]) -> Cel
         **_identity(of),
         capacity=capacity,
         machine=of.machine,
+        inference_server=of.inference_server,
+        driver=of.driver,
         shared_cores=not apart,
         started_in_s=replica.started_in_s or 0.0,
         server=counts,
