@@ -52,9 +52,14 @@ def find_same(cells: Iterable[Cell], key: str, objective: Objective, now_ms: int
     return max(same, key=lambda cell: (cell.objective == objective, cell.at_ms), default=None)
 
 
+def disturbances(capacity: Capacity) -> tuple[str, ...]:
+    """What disturbed a measurement that found a load, by its notes; those of one that found none say why."""
+    notes = capacity.notes if capacity.feasible else ()
+    return tuple(note for note in notes if not any(part in note for part in HARMLESS))
+
+
 def _good(capacity: Capacity) -> bool:
-    undisturbed = all(any(part in note for part in HARMLESS) for note in capacity.notes)
-    return capacity.feasible and undisturbed and bool(capacity.services_ms)
+    return capacity.feasible and not disturbances(capacity) and bool(capacity.services_ms)
 
 
 def for_objective(capacity: Capacity, objective: Objective, instances: int) -> Capacity:
