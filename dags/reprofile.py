@@ -1,4 +1,6 @@
-"""Every week: measures the Production versions again, and refreshes their scaling policies."""
+"""Every week: measures the Production versions again, and refreshes the scaling policies of those that drifted.
+
+A replica that carries so much less that its policy was unsafe, or that could not be measured, fails the last task."""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def reprofile() -> None:
     cells = ProfileHardware.partial(
         task_id="profile_hardware", anew=True, pool="seatrial_profiling", map_index_template="{{ hardware_option }}"
     ).expand_kwargs(plan.output)
-    refreshed = RefreshPolicies(task_id="refresh_policies", trigger_rule=TriggerRule.ALL_DONE)
+    refreshed = RefreshPolicies(task_id="refresh_policies", planned=plan.output, trigger_rule=TriggerRule.ALL_DONE)
     cells >> refreshed
 
 

@@ -19,6 +19,7 @@ PLAIN_STEP = {
     "ProfileHardware": "load measurement",
     "ChooseHardware": "choice of hardware",
     "MachineNotQuiet": "load measurement given up",
+    "Drift": "drift since the policy",
     "Promote": "promotion",
     "PushAutoscaling": "scaling policy pushed",
     "Watch": "watch after promotion",
@@ -76,7 +77,7 @@ def evidence_lines(evidence: Sequence[Document]) -> Iterator[str]:
 def said(evidence: Document) -> str:
     """One line of what a document of evidence says."""
     document, kind = evidence["document"], evidence["kind"]
-    if kind in ("ShadowValidate", "Watch"):
+    if kind in ("ShadowValidate", "Watch", "Drift"):
         return f"{document['verdict']}: {document['sentence']}"
     if kind == "SurveyHardware":
         capacity = document["capacity"]

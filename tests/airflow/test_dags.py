@@ -20,7 +20,7 @@ LOOK = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
-FIELDS = ("anew", "validated", "trigger_rule")
+FIELDS = ("anew", "planned", "validated", "trigger_rule")
 
 def field(task, name):
     value = getattr(task, "partial_kwargs", {}).get(name, getattr(task, name, None))
@@ -97,3 +97,9 @@ def test_a_run_can_be_told_to_measure_anew(found: Found) -> None:
 
 def test_the_weekly_run_measures_anew(found: Found) -> None:
     assert found["anew"]["reprofile"]["profile_hardware"] == "True"
+
+
+def test_the_weekly_run_judges_what_it_planned_whatever_became_of_single_measurements(found: Found) -> None:
+    assert found["dags"]["reprofile"]["refresh_policies"] == ["production_options", "profile_hardware"]
+    assert found["trigger_rule"]["reprofile"]["refresh_policies"] == "all_done"
+    assert "production_options" in found["planned"]["reprofile"]["refresh_policies"]
