@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from seatrial.client import messages
@@ -21,6 +21,10 @@ class ModelStatistics:
     executions: int
     queue_s: float
     compute_s: float
+
+    def since(self, before: ModelStatistics) -> ModelStatistics:
+        """What was counted after `before`."""
+        return ModelStatistics(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
 
 
 def outputs_of(address: str, encoded: EncodedRequest, answer: bytes) -> dict[str, Array]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from seatrial.client.transport import EncodedRequest
+from seatrial.client.transport import EncodedRequest, GrpcTransport, ModelStatistics
 from seatrial.errors import MachineNotQuiet, ServerFailed
 from seatrial.profiling.cell import Level, Objective
 from seatrial.profiling.cpu_gauges import watch
@@ -53,6 +53,11 @@ class Bench:
     def allowed(self) -> float:
         """Share of requests that may be late."""
         return 1 - self.objective.percentile / 100
+
+    def counted(self) -> ModelStatistics:
+        """What the server counted of the model until now."""
+        with GrpcTransport() as transport:
+            return transport.model_statistics(self.address, self.requests[0].model, self.requests[0].version)
 
     def closed(self, *, concurrency: int, seconds: float, least: int) -> LoadResult:
         """A window of closed loop. Raises ServerFailed when nothing is answered, MachineNotQuiet."""

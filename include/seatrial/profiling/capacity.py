@@ -13,10 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seatrial.client.answers import ModelStatistics
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity
 from seatrial.profiling.load import LoadResult
-from seatrial.profiling.queue_model import BLOCK, service_times
+from seatrial.profiling.observed import in_batches, one_by_one, service_times
+from seatrial.profiling.queue import Queue
+from seatrial.profiling.queue_model import BLOCK
 from seatrial.profiling.search import FAR, NEXT_TO, Search
 
 IDLE_S = 1.0
@@ -92,7 +95,7 @@ def verify_capacity(bench: Bench, measured: Capacity) -> Capacity:
     start, rate, high, kept = _known(bench, measured), measured.lambda_max, measured.lambda_high, None
     for _ in range(VERIFIED_TIMES):
         found = bench.open(rate, VERIFY_S)
-        start.search.learn(_services(bench, found))
+        start.search.learn(_services(found, start.search.queue))
         if bench.holds(found):
             kept = found
         else:
@@ -112,47 +115,59 @@ def verify_capacity(bench: Bench, measured: Capacity) -> Capacity:
 
 def _start(bench: Bench, saturation_s: float) -> Start:
     """Idle and saturation; idle alone, which then counts as saturation, where that is slower than the objective."""
+    counted = [bench.counted()]
     idle = bench.closed(concurrency=1, seconds=IDLE_S, least=30)
+    counted.append(bench.counted())
     idle_ms = idle.percentile_ms(50)
     bench.progress(f"idle: p50 {idle_ms:.1f} ms")
     if idle_ms > bench.objective.latency_ms:
         bench.notes.append(f"idle p50 {idle_ms:.1f} ms is above the objective {bench.objective.latency_ms:g} ms")
-        return Start(idle_ms, _latencies(idle), _search(bench, idle.rate))
+        return Start(idle_ms, _latencies(idle), _search(bench, idle.rate, Queue(instances=bench.instances)))
     concurrency = max(4, 3 * bench.instances * bench.max_batch)
     full = bench.closed(concurrency=concurrency, seconds=saturation_s, least=40)
-    bench.progress(f"saturation: {full.rate:.1f} requests/s")
-    search = _search(bench, full.rate)
-    search.learn(service_times(idle.sent_s, idle.latency_s, 1) + _services(bench, full))
+    counted.append(bench.counted())
+    queue = _queue(bench, idle_ms / 1000, full, counted)
+    bench.progress(f"saturation: {full.rate:.1f} requests/s, {queue.max_batch} at once")
+    search = _search(bench, full.rate, queue)
+    search.learn(_services(idle, queue) + _services(full, queue))
     return Start(idle_ms, _latencies(idle), search)
+
+
+def _queue(bench: Bench, idle_p50_s: float, full: LoadResult, counted: Sequence[ModelStatistics]) -> Queue:
+    """`counted` by the server: before idle, after it, after saturation."""
+    if bench.max_batch == 1:
+        return one_by_one(idle_p50_s, full.sent_s, full.latency_s, bench.instances)
+    before, between, after = counted
+    return in_batches(idle_p50_s, full.rate, bench.instances, between.since(before), after.since(between))
 
 
 def _known(bench: Bench, before: Capacity) -> Start:
     """What an earlier measurement of the option began with; what it noted and saw stays, and no arrivals come twice."""
     bench.levels, bench.notes, bench.seed = list(before.levels), list(before.notes), before.seed
-    search = _search(bench, before.mu)
+    search = _search(bench, before.mu, before.queue or Queue(instances=bench.instances))
     search.learn([service_ms / 1000 for service_ms in before.services_ms])
     at = Latencies(before.verified_at, before.p50_ms, before.p95_ms, before.p99_ms)
     return Start(before.idle_p50_ms, at, search)
 
 
-def _search(bench: Bench, mu: float) -> Search:
-    return Search(mu, bench.instances, bench.limit_s, bench.objective.percentile)
+def _search(bench: Bench, mu: float, queue: Queue) -> Search:
+    return Search(mu, queue, bench.limit_s, bench.objective.percentile)
 
 
 def _level(bench: Bench, search: Search, rate: float) -> LoadResult:
     """One level, which the search learns from. When it fails and the queue model, knowing it, still says that it should
     not, it goes on for as long again before that is believed: other work comes in bursts."""
     found = bench.open(rate)
-    search.learn(_services(bench, found))
+    search.learn(_services(found, search.queue))
     if bench.holds(found) or found.aborted or found.failed or search.predicted < rate:
         return found
     again = bench.open(rate)
-    search.learn(_services(bench, again))
+    search.learn(_services(again, search.queue))
     return again if again.aborted or again.failed else found.then(again)
 
 
-def _services(bench: Bench, found: LoadResult) -> list[float]:
-    return service_times(found.sent_s, found.latency_s, bench.instances)
+def _services(found: LoadResult, queue: Queue) -> list[float]:
+    return service_times(found.sent_s, found.latency_s, queue)
 
 
 def _latencies(found: LoadResult) -> Latencies:
@@ -185,6 +200,7 @@ def _result(
             "seconds": round(time.monotonic() - began, 2),
             "notes": tuple(bench.notes),
             "levels": tuple(bench.levels),
+            "queue": start.search.queue,
             "services_ms": tuple(round(1000 * s, 3) for s in _sample(start.search.services_s)),
         }
     )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.gauges import Gauges
 from seatrial.profiling.gpu_gauges import GpuUse
+from seatrial.profiling.queue import Queue
 
 
 class Objective(BaseModel):
@@ -73,6 +74,7 @@ class Capacity(BaseModel):
         default=(),
         description="Service times as they were observed, for another objective; empty in older measurements.",
     )
+    queue: Queue | None = Field(default=None, description="What requests waited for; None in older measurements.")
 
     @property
     def assured(self) -> float:

@@ -1,8 +1,7 @@
-"""What a server with known service times does under Poisson load, and which they were (pure). Source: methods, capacity
-of one cell.
+"""What a server with known service times does under Poisson load (pure). Source: methods, capacity of one cell.
 
-First in, first out; `instances` workers; each request takes one service time, drawn from those that were observed. They
-are drawn in blocks of neighbours, since slow ones come in bursts.
+Each request, or the first of each batch, takes one service time, drawn from those that were observed: in blocks of
+neighbours, since slow ones come in bursts.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seatrial.profiling.queue import Queue
 from seatrial.tensors import Array
 
 BLOCK = 8  # observed service times that stay together; as many as one pause of the machine slows
@@ -21,67 +21,45 @@ come in long runs: over seeds the rates have a standard deviation of 0.5 to 0.8 
 requests of 2 to 4 %."""
 
 
-def service_times(sent_s: Array, latency_s: Array, instances: int) -> list[float]:
-    """Seconds that each request was worked on, in the order of sending: without its wait for the requests before it.
-
-    `sent_s` and `latency_s`: send moment and latency of each request, in any order. The inverse of `latencies`: a
-    request begins when one of the workers has finished what was sent before. What the machine, the network and the
-    generator add to a request that did not wait counts as its service time.
-    """
-    free, services = [0.0] * instances, []
-    for index in np.argsort(sent_s, kind="stable"):
-        sent, done = float(sent_s[index]), float(sent_s[index] + latency_s[index])
-        start = max(sent, heapq.heappop(free))
-        services.append(max(0.0, done - start))
-        heapq.heappush(free, max(start, done))
-    return services
-
-
-def latencies(rate: float, service_s: Sequence[float], instances: int, *, requests: int, seed: int) -> Array:
+def latencies(rate: float, service_s: Sequence[float], queue: Queue, *, requests: int, seed: int) -> Array:
     """Simulated latencies in seconds at `rate` requests/s. Same seed, same arrivals at every rate, only closer."""
     random = np.random.default_rng(seed)
     arrivals = np.cumsum(random.exponential(1.0, requests)) / rate
     services = _in_blocks(random, np.asarray(service_s, dtype=np.float64), requests)
-    if instances == 1:
-        return _one_worker(arrivals, services)
-    free = [0.0] * instances
-    done = np.empty(requests)
-    for index in range(requests):
-        start = max(float(arrivals[index]), heapq.heappop(free))
-        done[index] = start + services[index]
-        heapq.heappush(free, float(done[index]))
-    return done - arrivals
+    if queue.instances == queue.max_batch == 1:
+        return queue.floor_s + _one_worker(arrivals, services)
+    return queue.floor_s + _workers(arrivals, services, queue)
 
 
 def late_share(
     rate: float,
     service_s: Sequence[float],
-    instances: int,
+    queue: Queue,
     limit_s: float,
     *,
     requests: int | None = None,
     seed: int = 1,
 ) -> float:
     """Share of requests that take longer than `limit_s`."""
-    requests = requests or (REQUESTS if instances == 1 else REQUESTS_OF_MANY)
-    return float(np.mean(latencies(rate, service_s, instances, requests=requests, seed=seed) > limit_s))
+    requests = requests or (REQUESTS if queue.instances == queue.max_batch == 1 else REQUESTS_OF_MANY)
+    return float(np.mean(latencies(rate, service_s, queue, requests=requests, seed=seed) > limit_s))
 
 
 def highest_rate(
-    service_s: Sequence[float], instances: int, limit_s: float, percentile: float, *, seed: int = 1
+    service_s: Sequence[float], queue: Queue, limit_s: float, percentile: float, *, seed: int = 1
 ) -> float:
     """The highest rate at which `percentile` % of the requests stay within `limit_s`; 0 when none does.
 
-    Bisection below saturation (instances / mean service time) to 0.5 % of the rate.
+    Bisection below saturation to 0.5 % of the rate.
     """
-    mu = instances / float(np.mean(service_s))
+    mu = queue.saturation(float(np.mean(service_s)))
     allowed = 1 - percentile / 100
     low, high = 0.01 * mu, mu
-    if late_share(mu * 0.01, service_s, instances, limit_s, seed=seed) > allowed:
+    if late_share(low, service_s, queue, limit_s, seed=seed) > allowed:
         return 0.0
     while high - low > 0.005 * high:
         middle = (low + high) / 2
-        late = late_share(middle, service_s, instances, limit_s, seed=seed)
+        late = late_share(middle, service_s, queue, limit_s, seed=seed)
         low, high = (middle, high) if late <= allowed else (low, middle)
     return low
 
@@ -99,3 +77,19 @@ def _one_worker(arrivals: Array, services: Array) -> Array:
     walk = np.cumsum(steps)
     waits: Array = walk - np.minimum.accumulate(walk)
     return waits + services
+
+
+def _workers(arrivals: Array, services: Array, queue: Queue) -> Array:
+    """Each batch goes to the worker that is free first, with all that wait then, the oldest first."""
+    there = arrivals.tolist()
+    free, first, done = [0.0] * queue.instances, 0, np.empty(len(there))
+    for service_s in services.tolist():
+        if first == len(there):
+            break
+        start, after = max(there[first], heapq.heappop(free)), first + 1
+        while after < min(first + queue.max_batch, len(there)) and there[after] <= start:
+            after += 1
+        done[first:after] = start + service_s * queue.of_batch(after - first)
+        heapq.heappush(free, float(done[first]))
+        first = after
+    return done - arrivals

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.cell import Capacity, Cell, Objective
+from seatrial.profiling.queue import Queue
 from seatrial.profiling.search import Search
 
 GOOD_FOR_S = 7 * 24 * 3600.0
 """A machine that was as quick last week is believed to be so today; the weekly re-profiling asks again anyway."""
-METHOD = 1
+METHOD = 2
 """To be raised with each change of how capacity is found, or of the configuration that a server is measured with: what
 was measured before is then measured again."""
 HARMLESS = ("no proof of more than", "was discarded")
@@ -65,7 +66,8 @@ def _good(capacity: Capacity) -> bool:
 def for_objective(capacity: Capacity, objective: Objective, instances: int) -> Capacity:
     """What the queue model makes of a measurement's service times for another objective: a survey, without any load.
     Of its levels the two without an objective stay, idle and saturation."""
-    search = Search(capacity.mu, instances, objective.latency_ms / 1000, objective.percentile)
+    queue = capacity.queue or Queue(instances=instances)
+    search = Search(capacity.mu, queue, objective.latency_ms / 1000, objective.percentile)
     if capacity.idle_p50_ms <= objective.latency_ms:
         search.learn([service_ms / 1000 for service_ms in capacity.services_ms])
     return capacity.model_copy(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from seatrial.profiling.queue import Queue
 from seatrial.profiling.queue_model import highest_rate
 
 CAUTION = 0.95  # share of the model's answer that is measured
@@ -26,7 +27,7 @@ class Search:
     kept it (0: none yet); `high`: the lowest that did not, at first mu, where a queue never ends."""
 
     mu: float
-    instances: int
+    queue: Queue
     limit_s: float
     percentile: float
     services_s: list[float] = field(default_factory=list)
@@ -40,7 +41,7 @@ class Search:
     def learn(self, services_s: Sequence[float]) -> None:
         """Fit the model to these service times too."""
         self.services_s.extend(services_s)
-        self.predicted = highest_rate(self.services_s, self.instances, self.limit_s, self.percentile)
+        self.predicted = highest_rate(self.services_s, self.queue, self.limit_s, self.percentile)
 
     def decide(self, rate: float, *, held: bool) -> None:
         if held:

@@ -10,6 +10,7 @@ from seatrial.profiling.capacity import VERIFY_S, verify_capacity
 from seatrial.profiling.cell import Capacity, Level, Objective
 from seatrial.profiling.gpu_gauges import GpuUse
 from seatrial.profiling.load import LoadResult
+from seatrial.profiling.queue import Queue
 from seatrial.profiling.queue_model import latencies
 from seatrial.profiling.search import FAR
 from tests.unit.autoscale.test_derive_and_choose import cell
@@ -34,7 +35,7 @@ class Simulated(Bench):
     def open(self, rate: float, seconds: float | None = None) -> LoadResult:
         service_s, requests = 0.01 if rate <= self.carries else self.above_s, int(rate * (seconds or 4.0))
         sent = np.cumsum(np.random.default_rng(1).exponential(1.0, requests)) / rate  # as `latencies` has them
-        latency = latencies(rate, [service_s], 1, requests=requests, seed=1)
+        latency = latencies(rate, [service_s], Queue(), requests=requests, seed=1)
         found = LoadResult(rate, sent[-1], latency, sent, np.zeros(requests), 0, (), False)
         self._keep(found, gauges(), GpuUse(), None)
         return found

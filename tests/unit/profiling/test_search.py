@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.profiling.queue_model import latencies, service_times
+from seatrial.profiling.observed import service_times
+from seatrial.profiling.queue import Queue
+from seatrial.profiling.queue_model import latencies
 from seatrial.profiling.search import AGREES, LOWEST, NEXT_TO, Search
 
 LIMIT_S, ALLOWED = 0.15, 0.01
@@ -16,12 +18,12 @@ LIMIT_S, ALLOWED = 0.15, 0.01
 def _simulated(services_s: list[float], rate: float, seed: int, requests: int = 250) -> tuple[list[float], bool]:
     """Service times and verdict of one level of a server with one instance."""
     arrivals = np.cumsum(np.random.default_rng(seed).exponential(1.0, requests)) / rate
-    found = latencies(rate, services_s, 1, requests=requests, seed=seed)
-    return service_times(arrivals, found, 1), float(np.mean(found > LIMIT_S)) <= 1.5 * ALLOWED
+    found = latencies(rate, services_s, Queue(), requests=requests, seed=seed)
+    return service_times(arrivals, found, Queue()), float(np.mean(found > LIMIT_S)) <= 1.5 * ALLOWED
 
 
 def _run(services_s: list[float], seed: int) -> tuple[Search, int]:
-    search = Search(1 / float(np.mean(services_s)), 1, LIMIT_S, 100 * (1 - ALLOWED))
+    search = Search(1 / float(np.mean(services_s)), Queue(), LIMIT_S, 100 * (1 - ALLOWED))
     search.learn(list(np.random.default_rng(seed).choice(services_s, 130)))
     levels = 0
     while search.method is None:
@@ -35,7 +37,7 @@ def _run(services_s: list[float], seed: int) -> tuple[Search, int]:
 
 def test_a_steady_server_is_known_within_a_tenth_after_two_levels() -> None:
     services = list(0.038 * np.random.default_rng(1).lognormal(0, 0.12, 20_000))
-    known = Search(1 / float(np.mean(services)), 1, LIMIT_S, 99)
+    known = Search(1 / float(np.mean(services)), Queue(), LIMIT_S, 99)
     known.learn(services)
     runs = [_run(services, seed) for seed in range(20)]
     answers = np.array([search.answer for search, _ in runs]) / known.predicted
@@ -47,7 +49,7 @@ def test_a_server_that_pauses_now_and_then_is_known_too() -> None:
     random = np.random.default_rng(2)
     services = 0.038 * random.lognormal(0, 0.12, 20_000)
     services[random.random(20_000) < 0.02] += 0.05
-    known = Search(1 / float(np.mean(services)), 1, LIMIT_S, 99)
+    known = Search(1 / float(np.mean(services)), Queue(), LIMIT_S, 99)
     known.learn(list(services))
     answers = [_run(list(services), seed)[0].answer / known.predicted for seed in range(20)]
     assert 0.9 < np.median(answers) < 1.1
@@ -55,7 +57,7 @@ def test_a_server_that_pauses_now_and_then_is_known_too() -> None:
 
 
 def test_levels_decide_against_a_model_that_promises_too_much() -> None:
-    search = Search(100.0, 1, LIMIT_S, 99)
+    search = Search(100.0, Queue(), LIMIT_S, 99)
     search.learn([0.01] * 100)
     assert search.predicted > 80
     while search.method is None:
@@ -66,7 +68,7 @@ def test_levels_decide_against_a_model_that_promises_too_much() -> None:
 
 
 def test_a_server_that_never_keeps_the_objective_is_infeasible_after_a_few_levels() -> None:
-    search = Search(100.0, 1, LIMIT_S, 99)
+    search = Search(100.0, Queue(), LIMIT_S, 99)
     search.learn([0.2] * 100)
     tried = []
     while search.method is None:
@@ -81,7 +83,7 @@ def test_a_server_that_never_keeps_the_objective_is_infeasible_after_a_few_level
 @settings(max_examples=60, deadline=None)
 @given(st.floats(1, 1000), st.floats(0.0, 1.2), st.floats(0.05, 1.0))
 def test_every_search_ends_between_what_held_and_what_did_not(mu: float, promised: float, true: float) -> None:
-    search = Search(mu, 1, LIMIT_S, 99)
+    search = Search(mu, Queue(), LIMIT_S, 99)
     search.predicted = promised * mu
     for _ in range(40):
         if search.method is not None:
@@ -94,7 +96,7 @@ def test_every_search_ends_between_what_held_and_what_did_not(mu: float, promise
 
 
 def test_a_model_that_was_wrong_above_is_not_believed_far_below() -> None:
-    search = Search(100, 1, LIMIT_S, 99)
+    search = Search(100, Queue(), LIMIT_S, 99)
     search.predicted = 99.0
     search.decide(search.next_rate(), held=False)
     search.predicted = 20.0  # it learned from an overload
