@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seatrial.profiling.cpu_gauges import core_times, switches_in
 from seatrial.profiling.gauges import gauges_of
 from seatrial.profiling.readings import CoreTimes, CpuWindow, Edge, GroupTimes, Reading
-from seatrial.profiling.sampling import CURVE, thinned
+from seatrial.profiling.sampling import CURVE, EVERY_S, thinned
 from seatrial.profiling.throttling import Throttled, throttled_in
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -63,7 +63,7 @@ def test_what_is_not_known_is_none_and_not_zero() -> None:
     assert found.curve.others_cores == (None,)
 
 
-@given(st.lists(st.tuples(*[st.floats(0, 1)] * 3, st.floats(0.125, 1)), min_size=1, max_size=200))
+@given(st.lists(st.tuples(*[st.floats(0, 1)] * 3, st.floats(EVERY_S / 2 + 1e-6, 1)), min_size=1, max_size=200))
 def test_no_figure_is_negative_and_curve_and_mean_agree(steps: list[tuple[float, float, float, float]]) -> None:
     at = server = generator = busy = 0.0
     readings = [reading(0, 0, 0, 0)]
