@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except ModuleNotFoundError as error:
         sys.exit(f"seatrial: {without(error)}")
     except KeyboardInterrupt:
-        sys.exit(130)
+        os._exit(130)  # a thread that still sends would hold the exit, and a second Ctrl-C end that in a traceback
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
 

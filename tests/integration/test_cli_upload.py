@@ -90,8 +90,14 @@ import os, signal, sys
 from seatrial.cli import main
 from seatrial.cli_progress import Progress
 
+pressed = []
+
 def start(self, total, there):
-    return lambda more: os.kill(os.getpid(), signal.SIGINT) if more > 0 else None
+    return press
+
+def press(more):
+    if more > 0 and not pressed:
+        pressed.append(os.kill(os.getpid(), signal.SIGINT))
 
 Progress.start = start
 main(sys.argv[1:])
