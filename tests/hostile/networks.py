@@ -66,13 +66,13 @@ def _sections() -> dict[int, int]:
 
 
 def _external(
-    location: str | None, size: int | None = 16, more: dict[str, str] | None = None, declared: int = 4
+    location: str | None, size: int | None = 16, more: dict[str, str] | None = None, shape: tuple[int, ...] = (4,)
 ) -> Build:
-    """A model whose weights are `declared` floats in `location`; `size` bytes of them are there, None for no file."""
+    """A model whose weights are floats of that shape in `location`; `size` bytes are there, None for no file."""
 
     def build(folder: Path) -> None:
         write_upload(folder, model=False)
-        weights = TensorProto(name="w", data_type=FLOAT, dims=[declared], data_location=TensorProto.EXTERNAL)
+        weights = TensorProto(name="w", data_type=FLOAT, dims=shape, data_location=TensorProto.EXTERNAL)
         for key, value in {"location": location, **(more or {})}.items():
             if value is not None:
                 weights.external_data.add(key=key, value=value)
@@ -294,6 +294,13 @@ EXTERNAL = {
     "offset-that-overflows": _outside("w.bin", "offset", offset=str(2**64 - 8)),
     "offset-of-10000-digits": _outside("w.bin", "offset", offset="9" * 10_000),
     "offset-in-the-middle": _outside("w.bin", "offset", offset="4"),
+    "shape-of-thousands-of-digits": Case(
+        _external("w.bin", 16, {"length": "16"}, (2**62,) * 300),
+        NAME,
+        ("external data of 'w'", "bytes of them at most"),
+    ),
+    "shape-just-too-large": Case(_external("w.bin", 16, None, (2**31, 2**31)), NAME, ("bytes of them at most",)),
+    "shape-of-2-EB": Case(_external("w.bin", 16, None, (2**29, 2**30)), NAME, (str(2**61),)),
     "not-UTF-8": _made(lambda: _external_bytes().replace(b"w.bin", b"w.\xffin"), "UTF-8"),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,6 +22,7 @@ BITS = {
 }
 EXTERNAL = 1
 LONGEST_NUMBER = 20
+LARGEST_BYTES = 2**63 - 1
 
 
 def external_files(folder: Path, model_file: str, model: Any) -> tuple[str, ...]:
@@ -54,7 +54,8 @@ def _check_place(model_file: str, field: str, tensor: Any, said: dict[str, str],
     offset, length = (_whole(said.get(key, "")) for key in ("offset", "length"))
     if needed is None:
         kind = f"data type {tensor.data_type}, shape {shown(list(tensor.dims), 100)}"
-        raise UploadRefused("cannot be kept outside", file=model_file, field=field, value=kind, limit="numbers")
+        limit = f"numbers, {LARGEST_BYTES} bytes of them at most"
+        raise UploadRefused("cannot be kept outside", file=model_file, field=field, value=kind, limit=limit)
     if "length" in said and length != needed:
         limit = f"{needed} bytes by its shape"
         raise UploadRefused(
@@ -71,10 +72,18 @@ def _check_place(model_file: str, field: str, tensor: Any, said: dict[str, str],
 
 
 def _needed_bytes(tensor: Any) -> int | None:
+    """None where that is no number of bytes that any file has. Dimensions are not multiplied further than that: of many
+    large ones the product has thousands of digits."""
     bits = BITS.get(tensor.data_type)
     if bits is None or any(size < 0 for size in tensor.dims):
         return None
-    return int(-(-prod(tensor.dims) * bits // 8))
+    if 0 in tensor.dims:
+        return 0
+    for size in tensor.dims:
+        bits *= size
+        if bits > 8 * LARGEST_BYTES:
+            return None
+    return -(-bits // 8)
 
 
 def _text(value: str | bytes) -> str:
