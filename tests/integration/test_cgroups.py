@@ -17,6 +17,7 @@ from seatrial.serving.cgroups import (
     limit_tasks,
     make_cgroup,
     make_pids_cgroup,
+    pids_in,
     remove_cgroup,
     replica_of,
 )
@@ -67,6 +68,24 @@ def test_a_cgroup_goes_with_those_that_were_made_below_it(cgroup: Cgroup, tmp_pa
     assert not cgroup.path.exists()
     assert leftover(tmp_path) == []
     remove_cgroup(cgroup)
+
+
+def test_a_cgroup_whose_last_process_is_still_ending_goes_with_it(
+    cgroup: Cgroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed, tried = cgroups._removed, list[bool]()
+
+    def ends_after_the_first_try(wanted: Cgroup) -> bool:
+        tried.append(removed(wanted))
+        process.kill()
+        return tried[-1]
+
+    monkeypatch.setattr(cgroups, "_removed", ends_after_the_first_try)
+    with subprocess.Popen(confined(["/bin/sleep", "600"], Confinement(cgroup))) as process:
+        wait_until(lambda: pids_in(cgroup), Deadline.after(20), "it is in its cgroup")
+        remove_cgroup(cgroup)
+    assert not tried[0]
+    assert not cgroup.path.exists()
 
 
 def test_a_process_outside_its_cgroup_is_not_within_its_memory(cgroup: Cgroup, tmp_path: Path) -> None:

@@ -20,8 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from seatrial.errors import DeadlineExceeded
+from seatrial.waiting import Deadline, wait_until
+
 LEAF = "seatrial-manager"
 MIB = 2**20
+ENDING_S = 1.0
 Controller = Literal["memory", "pids", "cpu"]
 CONTROLLERS: tuple[Controller, ...] = ("memory", "pids")
 
@@ -132,11 +136,21 @@ def pids_in(cgroup: Cgroup) -> set[int]:
 
 
 def remove_cgroup(cgroup: Cgroup) -> None:
-    """Remove it, those that its processes made below it too. Call when they have ended; safe to repeat."""
+    """Remove it, those that its processes made below it too. Call when they have ended; safe to repeat.
+
+    A process counts as ended while threads of it are still ending in there, which is waited for. One that holds a
+    living process stays.
+    """
+    with suppress(DeadlineExceeded):
+        wait_until(lambda: _removed(cgroup), Deadline.after(ENDING_S), "its last thread has ended", longest_s=0.05)
+
+
+def _removed(cgroup: Cgroup) -> bool:
     with suppress(OSError):
         for folder in sorted((path for path in cgroup.path.rglob("*") if path.is_dir()), reverse=True):
             folder.rmdir()
         cgroup.path.rmdir()
+    return not cgroup.path.exists()
 
 
 def replica_of(pid: int, servers: Path) -> Path | None:
