@@ -529,14 +529,16 @@ def test_a_trial_whose_lease_has_passed_is_not_adopted(
 def test_strangers_are_never_touched(home: Path, installation: TritonInstallation, model: Path) -> None:
     marked = {MARKER: str(home / "others" / "servers" / "tiny-1-00000000")}
     above = {MARKER: str((home / "servers").resolve() / "..")}
-    strangers = [psutil.Popen(["sleep", "600"], env=environ) for environ in ({}, marked, above)]
+    with backend_in(home, installation, stop_servers=False) as backend:
+        server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=600)
+        state_of(backend, server, "ready")
+        record = backend.records()[server]
+    for process in members(home / "servers" / server):
+        process.kill()
+    strangers = [
+        psutil.Popen(["sleep", "600"], env=environ) for environ in ({}, marked, above)
+    ]  # later than the server
     try:
-        with backend_in(home, installation, stop_servers=False) as backend:
-            server = backend.start_replica(served(model), ONE, "a test", copying(model), lease_s=600)
-            state_of(backend, server, "ready")
-            record = backend.records()[server]
-        for process in members(home / "servers" / server):
-            process.kill()
         for stranger in strangers:  # has the pid now that the server had
             found = identify(stranger.pid)
             assert record.process is not None
