@@ -34,9 +34,11 @@ class AirflowAPI:
         return set(names) <= {dag["dag_id"] for dag in self.get("/dags")["dags"]}
 
     def set_pool(self, name: str, slots: int, description: str) -> None:
+        """One of that name which is there already stays as it is."""
         body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
-        if self._send("POST", "/pools", json=body).status_code not in (200, 201, 409):
-            raise httpx.HTTPError(f"pool {name} could not be made")
+        answer = self._send("POST", "/pools", json=body)
+        if answer.status_code != httpx.codes.CONFLICT:
+            answer.raise_for_status()
 
     def trigger(self, dag: str, conf: dict[str, Any], run_id: str | None = None) -> str:
         body = {"logical_date": None, "conf": conf, **({"dag_run_id": run_id} if run_id else {})}

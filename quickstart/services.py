@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from quickstart.airflow_api import AirflowAPI
 from quickstart.processes import Children
 from seatrial.client.manager_api import ManagerAPI
@@ -83,13 +85,29 @@ def start_airflow(
     process = children.start("Airflow", command, env=env, log=log, stop=signal.SIGINT, cwd=ROOT)
     api = AirflowAPI(f"http://127.0.0.1:{port}", user, password)
 
-    def healthy() -> bool:
+    def ready() -> bool:
         _alive(process, "Airflow", log)
-        return api.healthy() and api.has_dags(file.stem for file in dags.glob("*.py"))
+        return is_ready(api, dags)
 
-    wait_until(healthy, Deadline.after(180), "Airflow is healthy and knows the DAGs")
-    api.set_pool("seatrial_profiling", 1, "one measurement at a time on this machine")
+    wait_until(ready, Deadline.after(180), "Airflow is healthy, knows the DAGs and has its pool")
     return api
+
+
+def is_ready(api: AirflowAPI, dags: Path) -> bool:
+    """Whether Airflow is healthy and knows the DAGs; it has the pool for measurements then.
+
+    While its database is busy, as after a restart, it answers with errors of its own: not ready. Raises
+    httpx.HTTPStatusError when it refuses.
+    """
+    try:
+        if not api.healthy() or not api.has_dags(file.stem for file in dags.glob("*.py")):
+            return False
+        api.set_pool("seatrial_profiling", 1, "one measurement at a time on this machine")
+    except httpx.HTTPStatusError as error:
+        if not error.response.is_server_error:
+            raise
+        return False
+    return True
 
 
 def airflow_environment(home: Path, manager_url: str, token: str, *, settle_s: float) -> dict[str, str]:
