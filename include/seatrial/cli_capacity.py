@@ -24,13 +24,16 @@ estimates until a run measures them.
 
 --parquet writes the whole table: a row for each option with its axes, price, rates, latencies, gauges and notes. What
 it joins are the cells that the runs kept as evidence; the same evidence gives the same rows. It is written before
-anything is chosen, so also where no option keeps the objective.""",
+anything is chosen, so also where no option keeps the objective.
+
+--plots draws OPTION.png for each option, latency and CPU over load, and matrix.png, where the chosen one is framed.""",
     )
     new.add_argument("version", metavar="MODEL@VERSION")
     new.add_argument("--load", type=_positive, metavar="R", help="requests per second (default: one replica's target)")
     new.add_argument("--latency-ms", type=_positive, metavar="MS", help="another limit than the one measured for")
     new.add_argument("--percentile", type=_percentile, metavar="P", help="another percentile, 50 to 99.99")
     new.add_argument("--parquet", type=Path, metavar="FILE", help="the whole table as a file too; replaces FILE")
+    new.add_argument("--plots", type=Path, metavar="FOLDER", help="pictures of it too; replaces files of their names")
 
 
 def capacity(arguments: argparse.Namespace) -> Answer:
@@ -38,6 +41,7 @@ def capacity(arguments: argparse.Namespace) -> Answer:
     from seatrial.autoscale.choose import choose
     from seatrial.autoscale.derive import derive
     from seatrial.autoscale.parquet import write_parquet
+    from seatrial.autoscale.plots import draw_all
     from seatrial.autoscale.row import rows_of
     from seatrial.hardware import HardwareOption
     from seatrial.profiling.evidence import for_other_objective, newest_cells, not_quiet_in
@@ -59,6 +63,8 @@ def capacity(arguments: argparse.Namespace) -> Answer:
     if arguments.parquet is not None:
         write_parquet(arguments.parquet, rows_of([*measured, *surveyed]))
     choice = choose(measured, surveyed)
+    if arguments.plots is not None:
+        draw_all(arguments.plots, [*measured, *surveyed], choice.cell.option.name)
     policy = derive(choice.cell, now_ms=choice.cell.at_ms, peak=arguments.load or 0.0)
     told = answer(choice.cell, [*surveyed, *measured], policy, arguments.load)
     parts = {"choice": choice, "policy": policy, "answer": told}

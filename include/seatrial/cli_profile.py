@@ -31,7 +31,7 @@ answer is that of `seatrial capacity`.""",
     new.add_argument("--option", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     new.add_argument("--anew", action="store_true", help="measure also what is known")
     new.add_argument("--load", type=float, metavar="R", help="requests per second to plan for")
-    new.set_defaults(latency_ms=None, percentile=None, parquet=None)
+    new.set_defaults(latency_ms=None, percentile=None, parquet=None, plots=None)
 
 
 def profile(arguments: argparse.Namespace) -> Answer:
