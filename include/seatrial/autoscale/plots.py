@@ -103,7 +103,9 @@ def _of_matrix(figure: Any, grid: Grid, chosen: str) -> Any:
     axes.set_yticks(range(len(grid.rows)), grid.rows)
     some = next(iter(grid.cells.values()))
     limit = f"p{some.objective.percentile:g} ≤ {some.objective.latency_ms:g} ms"
-    axes.set_title(f"{some.model}@{some.version}: requests/s with {limit}, below it the price of one, framed: the choice")
+    axes.set_title(
+        f"{some.model}@{some.version}: requests/s with {limit}, below it the price of one, framed: the choice"
+    )
     figure.colorbar(image, label="requests/s")
     return figure
 

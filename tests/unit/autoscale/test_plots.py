@@ -49,7 +49,7 @@ def test_every_option_has_its_place_and_rows_and_columns_go_from_small_to_large(
 
 
 def test_a_gpu_and_its_shares_are_rows_and_what_differs_otherwise_too() -> None:
-    t4 = {"device": "gpu", "gpu": "T4"}
+    t4: dict[str, Any] = {"device": "gpu", "gpu": "T4"}
     found = grid_of([on("a", **t4), on("b", **t4, mps_share=0.5), on("c"), on("d", precision="bf16")])
     assert found.rows == (
         *("1 core × 1 thread, bf16", "1 core × 1 thread"),
