@@ -26,7 +26,7 @@ estimates until a run measures them.
 it joins are the cells that the runs kept as evidence; the same evidence gives the same rows. It is written before
 anything is chosen, so also where no option keeps the objective.
 
---plots draws OPTION.png for each option, latency and CPU over load, and matrix.png, where the chosen one is framed.""",
+--plots draws OPTION.png for each option, latency and CPU over load, and _matrix.png, with the chosen one framed.""",
     )
     new.add_argument("version", metavar="MODEL@VERSION")
     new.add_argument("--load", type=_positive, metavar="R", help="requests per second (default: one replica's target)")

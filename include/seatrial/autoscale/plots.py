@@ -17,7 +17,7 @@ LABEL_INK = 0.6
 
 
 def draw_all(folder: Path, cells: Sequence[Cell], chosen: str) -> list[Path]:
-    """`OPTION.png` for each cell, and `matrix.png` where there is more than one option; the folder
+    """`OPTION.png` for each cell, and `_matrix.png` where there is more than one; the folder
     is made, files of these names are replaced. `chosen`: the option that is framed.
 
     Raises Refused where nothing can be written there, and where matplotlib is missing.
@@ -28,7 +28,7 @@ def draw_all(folder: Path, cells: Sequence[Cell], chosen: str) -> list[Path]:
         raise Refused("pictures need matplotlib: pip install 'seatrial[plots]'") from error
     drawn = {cell.option.name: _of_option(Figure(figsize=(8, 7), layout="constrained"), cell) for cell in cells}
     if len(cells) > 1:
-        drawn["matrix"] = _of_matrix(Figure(layout="constrained"), grid_of(cells), chosen)
+        drawn["_matrix"] = _of_matrix(Figure(layout="constrained"), grid_of(cells), chosen)
     files = [folder / f"{name}.png" for name in drawn]
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -67,8 +67,13 @@ def test_each_option_and_the_matrix_are_drawn(tmp_path: Path) -> None:
     none = cell("none", feasible=False, method="infeasible", lam=0.0, mu=70.0)
     folder = tmp_path / "deep" / "plots"
     files = draw_all(folder, [on("a"), on("b", lam=80.0, cores=2), none, cell("surveyed", method="survey")], "b")
-    assert [file.name for file in files] == ["a.png", "b.png", "none.png", "surveyed.png", "matrix.png"]
+    assert [file.name for file in files] == ["a.png", "b.png", "none.png", "surveyed.png", "_matrix.png"]
     assert all(file.read_bytes().startswith(PNG) for file in files)
+
+
+def test_an_option_may_be_called_matrix(tmp_path: Path) -> None:
+    files = draw_all(tmp_path, [on("matrix"), on("other")], "other")
+    assert len(set(files)) == len(files) == 3
 
 
 def test_one_option_needs_no_matrix(tmp_path: Path) -> None:
