@@ -77,6 +77,10 @@ test-hdfs: setup $(HDFS_JARS)/.ready ## storage, artifact store, uploads and the
 test-networks: setup $(NETWORKS)/.ready $(HDFS_JARS)/.ready ## six networks of others from pack to Production, by folder and by HDFS (15 min)
 	@PYTHONPATH="$(CURDIR)" exec .venv-manager/bin/python -m tests.networks --networks "$(CURDIR)/$(NETWORKS)" $(if $(ONLY),--only $(ONLY))
 
+.PHONY: test-gpu-standins
+test-gpu-standins: setup ## a matrix of T4, P40, MPS shares and CPU through Airflow: simulated GPUs, the real MPS daemon (8 min)
+	.venv-manager/bin/python -m pytest tests/gpu -q
+
 .PHONY: bench-registry
 bench-registry: .venv-manager/.ready .venv-mlflow/.ready ## the registry at 1000 x 10 and 100 x 10 versions, MLflow beside it (11 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.registry --mlflow .venv-mlflow/bin/python

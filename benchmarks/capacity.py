@@ -1,7 +1,7 @@
 """The capacity search on real tritonservers, beside perf_analyzer's: `make bench-capacity`, or with `--only constant`.
 
 Each subject (two networks; networks that take a known time: constant, batching, two-mode, hiccup) runs on one server.
-It is searched `--searches` times by us and once, in their middle, by perf_analyzer. Then Poisson levels of 45 s or 6000
+It is searched `--searches` times by us and once, in their middle, by perf_analyzer. Then Poisson levels of 45 s or 2000
 requests around our median answer tell the truth: the rate at which as many are late as the objective allows.
 
 The last line is one JSON object: for each subject all answers, the truth, the seconds of both; and of all subjects
@@ -35,7 +35,7 @@ from seatrial.profiling.load import open_loop
 from seatrial.serving.tritonserver import TritonInstallation
 
 AROUND = (0.90, 0.95, 1.0, 1.05, 1.10)
-TRUTH_S, TRUTH_REQUESTS = 45.0, 6000
+TRUTH_S, TRUTH_REQUESTS = 45.0, 2000
 NEAR, OFTEN, QUICK_S, FASTER = 0.05, 0.9, 15.0, 10.0
 
 

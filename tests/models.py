@@ -85,6 +85,26 @@ def twice_onnx(path: Path, dtype: str, shape: list[int | None]) -> Path:
     return _write_graph(path, [helper.make_node("Add", ["x", "x"], ["y"])], [x], [y])
 
 
+def heavy_onnx(path: Path, width: int = 512, rows: int = 256, products: int = 8) -> Path:
+    """Write an ONNX file that computes for some 20 ms on a core and has a few hundred bytes: `x` and `y` are
+    FP32[1,width], each of `y` is the mean of `x`. Returns the path."""
+    from onnx import TensorProto, helper
+
+    scale = helper.make_tensor("scale", TensorProto.FLOAT, [1], [1.0 / width])
+    nodes = [
+        helper.make_node("ConstantOfShape", ["square"], ["weights"], value=scale),
+        helper.make_node("Expand", ["x", "tall"], ["h0"]),
+        *(helper.make_node("MatMul", [f"h{n}", "weights"], [f"h{n + 1}"]) for n in range(products)),
+        helper.make_node("ReduceMean", [f"h{products}"], ["y"], axes=[0], keepdims=1),
+    ]
+    constants = [
+        helper.make_tensor(name, TensorProto.INT64, [2], shape)
+        for name, shape in (("square", [width, width]), ("tall", [rows, width]))
+    ]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, width]) for name in "xy")
+    return _write_graph(path, nodes, [x], [y], constants)
+
+
 def _write_graph(path: Path, nodes: Any, inputs: Any, outputs: Any, constants: Any = ()) -> Path:
     import onnx
     from onnx import helper

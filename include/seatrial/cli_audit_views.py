@@ -92,6 +92,9 @@ def said(evidence: Document) -> str:
             f" saturation {capacity['mu']:g}; p99 {capacity['p99_ms']:g} ms at {capacity['verified_at']:g} requests/s;"
             f" limit: p{objective['percentile']:g} {objective['latency_ms']:g} ms"
         )
+    if kind == "Payload":
+        live, samples = len(document["captures"]), len(document["samples"])
+        return f"servers were sent {live} captured requests" if live else f"servers were sent {samples} sample(s)"
     if kind == "MachineNotQuiet":
         return f"{document['option']['name']} has no figure: {document['reason']}"
     if kind == "ChooseHardware":

@@ -22,8 +22,18 @@ def capacity_lines(found: Document) -> list[str]:
         cost = _number(row["price_per_request_per_s"], ".4g")
         known = "verified" if row["feasible"] and row["verified_s"] else row["method"]
         rows.append((mark, row["option"], rate, f"{row['mu_per_s']:.1f}", p99, f"{row['price']:g}", cost, known))
+    shared = [_shared(row) for row in choice["table"] if row["neighbours"] is not None]
+    noticed = [f"{row['option']}: {row['findings']}" for row in choice["table"] if row["findings"]]
     unknown = (f"no figure for {one['option']['name']}: {one['reason']}" for one in found["not_quiet"])
-    return [*table(rows), *unknown, told["paragraph"]]
+    return [*table(rows), *shared, *noticed, *unknown, choice["sentence"], told["paragraph"]]
+
+
+def _shared(row: Document) -> str:
+    alone, factor = row["alone_mu_per_s"], row["interference"]
+    return (
+        f"{row['option']}: saturation beside {row['neighbours']} busy neighbours {row['mu_per_s']:.1f}, alone"
+        f" {alone:.1f} (interference {factor:.2f})"
+    )
 
 
 def _number(value: float | None, digits: str) -> str:

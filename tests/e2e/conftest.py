@@ -59,11 +59,11 @@ class Platform:
             with self.manager_away():
                 options_file(self.home).write_text(OPTIONS)
 
-    def run_of(self, upload: Path) -> dict[str, Any]:
+    def run_of(self, upload: Path, longest_s: float = 300) -> dict[str, Any]:
         """The finished run of an upload."""
         deadline = Deadline.after(300)
         run = wait_until(lambda: self.airflow.run_of_upload(str(upload)), deadline, f"a run of {upload.name}")
-        return self.ended("model_version", run["dag_run_id"])
+        return self.ended("model_version", run["dag_run_id"], longest_s)
 
     def run_after(self, former: dict[str, Any]) -> dict[str, Any]:
         """The run that is started for the same upload after its `former` one; maybe not finished."""
@@ -75,12 +75,12 @@ class Platform:
 
         return wait_until(another, Deadline.after(60), f"another run of {upload}")
 
-    def ended(self, dag: str, run_id: str) -> dict[str, Any]:
+    def ended(self, dag: str, run_id: str, longest_s: float = 300) -> dict[str, Any]:
         def finished() -> dict[str, Any] | None:
             run = self.airflow.run(dag, run_id)
             return run if run["state"] in FINISHED else None
 
-        return wait_until(finished, Deadline.after(300), f"run {run_id} ends")
+        return wait_until(finished, Deadline.after(longest_s), f"run {run_id} ends")
 
     def first_failure(self, run: dict[str, Any]) -> tuple[str, str]:
         """The first failed task of a run, and its log as one text."""
@@ -105,8 +105,14 @@ def options_file(home: Path) -> Path:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One option that this machine has, and one that it has not."""
-    home = tmp_path_factory.mktemp("home")
-    options_file(home).write_text(OPTIONS)
+    with running(tmp_path_factory.mktemp("home"), OPTIONS) as found:
+        yield found
+
+
+@contextmanager
+def running(home: Path, options: str) -> Iterator[Platform]:
+    """The manager, with these hardware options, and Airflow. Nothing of them is left after it."""
+    options_file(home).write_text(options)
     children = Children()
     try:
         manager, url = _start_manager(children, home)

@@ -45,6 +45,7 @@ def test_an_upload_reaches_production_with_evidence_of_every_step(platform: Plat
         "CheckFormat",
         "DeployToStaging",
         "ShadowValidate",
+        "Payload",
         "ProfileHardware",
         "ChooseHardware",
         "Promote",

@@ -111,6 +111,13 @@ PATHS = {
     "number": 7,
 }
 
+RISING = [float(n) for n in range(50)]
+
+
+def _arrivals(kind: str, times_s: list[float]) -> dict[str, Any]:
+    return {"latency_ms": 100, "arrivals": kind, "arrival_times_s": times_s}
+
+
 ENTRIES = {
     "format": _entry("format", "caffe", format="caffe"),
     "format-null": _entry("format", "'a'", format=["a"]),
@@ -120,6 +127,12 @@ ENTRIES = {
     "limit-that-is-no-number": _entry("objective.latency_ms", objective={"latency_ms": float("nan")}),
     "endless-limit": _entry("objective.latency_ms", objective={"latency_ms": float("inf")}),
     "limit-in-words": _entry("objective.latency_ms", objective={"latency_ms": "1 day"}),
+    "arrivals-that-are-not-said": _entry("objective.arrival_times_s", "recorded", objective=_arrivals("recorded", [])),
+    "arrivals-beside-a-clock": _entry("objective.arrival_times_s", "recorded", objective=_arrivals("constant", RISING)),
+    "arrivals-that-fall": _entry("objective.arrival_times_s", "rise", objective=_arrivals("recorded", RISING[::-1])),
+    "arrivals-at-once": _entry("objective.arrival_times_s", "rise", objective=_arrivals("recorded", [5.0] * 50)),
+    "two-arrivals": _entry("objective.arrival_times_s", "50", objective=_arrivals("recorded", [0.0, 1.0])),
+    "many-arrivals": _entry("objective.arrival_times_s", "2000", objective=_arrivals("recorded", RISING * 50)),
     "metric-that-is-no-number": _entry("metrics.f1", metrics={"f1": float("nan")}),
     "many-tags": _entry("tags", "200", tags={f"t{n}": "x" for n in range(201)}),
     "tag-with-line-break": _entry("tags.a", tags={"a": "x\ny"}),

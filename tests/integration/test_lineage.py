@@ -38,6 +38,7 @@ DOCUMENTED = {
     "CheckFormat",
     "DeployToStaging",
     "ShadowValidate",
+    "Payload",
     "ProfileHardware",
     "ChooseHardware",
     "Promote",

@@ -21,7 +21,7 @@ from seatrial.shadow.limits import limits_for
 from seatrial.shadow.replay import Replay, Request, Side
 from seatrial.waiting import Deadline
 from tests.burning import burning
-from tests.standins.inference_server import InferenceServer, process
+from tests.standins.inference_server import InferenceServer, Status, process
 
 X = np.ones((1, 4), np.float32)
 
@@ -43,6 +43,36 @@ def test_capacity_finds_the_saturation_of_a_server_that_takes_ten_milliseconds()
     assert 60 <= found.mu <= 105, "one worker, 10 ms each"
     assert 0.3 * found.mu <= found.lambda_low <= found.lambda_max <= found.mu
     assert len(found.levels) >= 3
+
+
+def test_a_server_that_fails_one_request_of_a_hundred_carries_nothing_and_the_share_is_said() -> None:
+    calls: list[int] = []
+
+    def fails(tensors: dict[str, Any]) -> dict[str, Any]:
+        calls.append(1)
+        if len(calls) % 100 == 0:
+            raise Status("INTERNAL", "no memory for row 7")
+        return double(tensors)
+
+    with InferenceServer(fails, service_s=0.005) as address:
+        found = measure_capacity(_bench(address, 100, []))
+    assert (found.feasible, found.method, found.lambda_max) == (False, "infeasible", 0)
+    assert "no memory for row 7" in found.notes[-1]
+    assert [finding.split(":")[0] for finding in found.findings] == ["fails requests"]
+    assert len(found.levels) == 2, "no lower load would change that"
+
+
+def test_a_server_that_stops_now_and_then_is_told_beside_what_it_carries() -> None:
+    calls: list[int] = []
+
+    def stops() -> float:
+        calls.append(1)
+        return 0.1 if len(calls) % 150 == 0 else 0.005
+
+    with InferenceServer(double, service_s=stops) as address:
+        found = measure_capacity(_bench(address, 400, []))
+    assert found.feasible
+    assert [finding.split(":")[0] for finding in found.findings] == ["takes long for some requests"]
 
 
 def test_an_objective_below_the_idle_latency_is_infeasible_with_the_figure() -> None:

@@ -191,5 +191,26 @@ def test_beside_other_work_a_run_has_no_figure_and_says_so_and_later_it_has_one(
     assert not_quiet(run, model_id) == []
 
 
+def test_servers_are_sent_what_callers_send_and_the_same_in_all_of_a_run(
+    manager: ManagerAPI, home: Path, production: dict[str, Any]
+) -> None:
+    option, model_id = one_core(manager), production["model_id"]
+    for rows in range(1, 22):
+        manager.add_capture("tiny", 1, to_npz({"x": np.full((rows, 4), 7, np.float32)}))
+    manager.add_capture("tiny", 1, to_npz({"x": np.zeros((1, 5), np.float32)}))  # a caller's mistake
+    said: list[str] = []
+    run = run_of(manager, "live", said.append)
+    first = subject(run, model_id, option)
+    manager.add_capture("tiny", 1, to_npz({"x": np.zeros((9, 4), np.float32)}))
+    assert first.payload.live
+    assert len(first.payload.requests) >= 22
+    assert subject(run, model_id, option).payload == first.payload
+    assert len(subject(run_of(manager, "later"), model_id, option).payload.requests) > len(first.payload.requests)
+
+    cell = measured(run, first, survey_capacity)
+    assert cell.capacity.findings == (), "what the server refuses is not sent"
+    assert any("1 of" in line and "captured requests are left out" in line for line in said), said
+
+
 def trial_folders(home: Path) -> set[str]:
     return {path.name for path in (home / "servers").iterdir() if (path / "server.json").exists()}

@@ -15,6 +15,8 @@ SAYS = {
     "CPU": "What limits a replica is the processor",
     "threads": "What limits a replica is how many threads it may use",
     "GPU": "What limits a replica is the GPU",
+    "memory bandwidth": "What limits a replica is the memory of the GPU",
+    "batching": "What limits a replica is the size of its batches",
     "client": "What limits the measurement is our own load generator, so that a replica may carry more",
     "unknown": "What limits a replica was not found",
 }
@@ -102,12 +104,18 @@ def _paragraph(cell: Cell, best: Way, dearest: Way, found: Bottleneck, policy: S
         f" {capacity.lambda_high:.3g}) and is given {policy.target_per_replica:g}, so that there is room until another"
         " one has started.",
     ]
+    if cell.alone is not None and cell.interference is not None:
+        sentences.append(
+            f"That is beside {cell.alone.neighbours} equally busy neighbours on the same GPU; alone there it would"
+            f" saturate at {cell.alone.mu:.3g} instead of {capacity.mu:.3g}, {cell.interference:.2f} times as much."
+        )
     if dearest.price > best.price:
         sentences.append(
             f"The dearest way that was looked at, {_replicas(dearest)}, would be {dearest.price:g}: this one saves"
             f" {_saving(best, dearest):.0%}."
         )
-    return " ".join([*sentences, f"{SAYS[found.what]}: {found.figure}."])
+    noticed = [f"It was noticed that the model {finding}." for finding in capacity.findings]
+    return " ".join([*sentences, f"{SAYS[found.what]}: {found.figure}.", *noticed])
 
 
 def _saving(best: Way, dearest: Way) -> float:

@@ -12,12 +12,20 @@ from seatrial.profiling.cell import Cell, Level
 BUSY = 0.9
 """Share of a resource in use at saturation from which on it is what limits."""
 
-What = Literal["CPU", "threads", "GPU", "client", "unknown"]
+ONE = 1.1
+"""Cores that one thread may seem to use: the server around it works too."""
+MEMORY_BUSY = 0.8
+"""Share of the time in which a GPU's memory is read or written: no access pattern keeps it busy all of the time."""
+CHEAP = 0.5
+"""Of what one request alone takes: where a further one adds less, larger batches would carry clearly more."""
+
+What = Literal["CPU", "threads", "GPU", "memory bandwidth", "batching", "client", "unknown"]
 
 
 class Bottleneck(BaseModel):
     """`threads`: cores are left, but the instances and threads of the option cannot use them. `client`: the load
-    generator, so that a replica carries what was measured or more. `GPU`: none of these, and a kernel ran almost always
+    generator, so that a replica carries what was measured or more. `batching`: on a GPU, all batches are as large as
+    the option allows, and larger ones would be cheaper a request. `GPU`: none of these, and a kernel ran almost always
     at saturation, which alone shows nothing, because one tiny stream of kernels does that too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,15 +48,38 @@ def _cpu(cell: Cell) -> str | None:
 
 
 def _threads(cell: Cell) -> str | None:
-    option = cell.option
-    if _cores_used(cell) < BUSY * option.threads * option.instances:
-        return None
-    return f"{_used(cell)}, as much as {option.instances} instance(s) of {option.threads} thread(s) can use"
+    option, used = cell.option, _cores_used(cell)
+    asked = option.threads * option.instances
+    if used >= BUSY * asked:
+        return f"{_used(cell)}, as much as {option.instances} instance(s) of {option.threads} thread(s) can use"
+    if BUSY <= used <= ONE and asked > 1:
+        return f"{_used(cell)}, as much as one thread: that there are {asked} shows no effect"
+    return None
 
 
 def _client(cell: Cell) -> str | None:
-    behind = next((note for note in cell.capacity.notes if "generator" in note), None)
+    said = (*cell.capacity.notes, *cell.capacity.findings)
+    behind = next((sentence for sentence in said if "generator" in sentence), None)
     return behind or (f"{_used(cell)}; the load generator shared them" if cell.shared_cores else None)
+
+
+def _memory(cell: Cell) -> str | None:
+    at = _saturation(cell)
+    percent = None if at is None or at.gpu is None else at.gpu.memory_percent_mean
+    if percent is None or percent < 100 * MEMORY_BUSY:
+        return None
+    return f"the GPU's memory was read or written {percent:.0f} % of the time at saturation"
+
+
+def _batching(cell: Cell) -> str | None:
+    option, queue = cell.option, cell.capacity.queue
+    full = queue is not None and option.device == "gpu" and 1 < option.max_batch <= queue.max_batch
+    if queue is None or not full or queue.each_more > CHEAP:
+        return None
+    return (
+        f"batches have all {option.max_batch} rows that the option allows at saturation, and one more request would add"
+        f" {queue.each_more:.0%} of what one alone takes"
+    )
 
 
 def _gpu(cell: Cell) -> str | None:
@@ -78,5 +109,7 @@ RULES: tuple[tuple[What, Callable[[Cell], str | None]], ...] = (
     ("CPU", _cpu),
     ("threads", _threads),
     ("client", _client),
+    ("memory bandwidth", _memory),
+    ("batching", _batching),
     ("GPU", _gpu),
 )

@@ -14,7 +14,7 @@ class Row(BaseModel):
     """What one cell says. `…_per_s` are requests a second, latencies were measured at `verified_at_per_s`.
 
     None, never 0, is what was not found: rates and price of an option that keeps the objective at no rate, latencies
-    and the lower bound of one that was only surveyed.
+    and the lower bound of one that was only surveyed, `neighbours` and what it did alone for one that shares no GPU.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -56,10 +56,15 @@ class Row(BaseModel):
     started_in_s: float
     load_s: float
     shared_cores: bool
+    neighbours: int | None
+    alone_mu_per_s: float | None
+    alone_lambda_max_per_s: float | None
+    interference: float | None
     machine: str
     measured_as: str
     measured_at: datetime
     notes: str
+    findings: str
 
 
 AXES = (
@@ -100,8 +105,13 @@ def _row(cell: Cell) -> Row:
         started_in_s=cell.started_in_s,
         load_s=capacity.seconds,
         shared_cores=cell.shared_cores,
+        neighbours=cell.alone.neighbours if cell.alone else None,
+        alone_mu_per_s=cell.alone.mu if cell.alone else None,
+        alone_lambda_max_per_s=cell.alone.lambda_max if cell.alone else None,
+        interference=cell.interference,
         machine=cell.machine,
         measured_as=cell.measured_as,
         measured_at=datetime.fromtimestamp(cell.at_ms / 1000, UTC),
         notes="; ".join(capacity.notes),
+        findings="; ".join(capacity.findings),
     )

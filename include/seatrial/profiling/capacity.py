@@ -1,7 +1,7 @@
 """How much load one replica carries. Source: methods, section 1; which of the three, for which option: section 2.
 
 survey_capacity    idle and saturation, and what the queue model makes of them                     4 s
-measure_capacity   that, and levels of Poisson load until they and the model agree           about 20 s
+measure_capacity   that, and levels of open-loop load until they and the model agree           about 20 s
 verify_capacity    a long level at the answer; lower ones until one holds                    40 s a level
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seatrial.client.answers import ModelStatistics
+from seatrial.profiling.behaviour import Seen, failures, findings
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity
 from seatrial.profiling.load import LoadResult
@@ -27,6 +28,7 @@ SURVEY_S = 2.5
 SATURATION_S = 5.0  # each answer is a service time that the model knows
 VERIFY_S = 40.0
 VERIFIED_TIMES = 4
+SOME_FAILED = 3  # requests of a level, none of whose answers a lower load would change
 HIGHER = 1.1  # upper end of the interval above the answer where no level failed
 KEPT_SERVICES = 1000
 NOTHING = (0.0, 0.0, 0.0)
@@ -49,6 +51,8 @@ class Start:
     idle_p50_ms: float
     at: Latencies
     search: Search
+    findings: tuple[str, ...] = ()
+    failed: bool = False
 
 
 def survey_capacity(bench: Bench) -> Capacity:
@@ -70,7 +74,7 @@ def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity
     began = time.monotonic() - (0.0 if surveyed is None else surveyed.seconds)
     start = _start(bench, SATURATION_S) if surveyed is None else _known(bench, surveyed)
     search, best, kept = start.search, start.at, None
-    if start.idle_p50_ms > bench.objective.latency_ms:
+    if start.failed or start.idle_p50_ms > bench.objective.latency_ms:
         return _result(bench, start, "infeasible", NOTHING, best, began)
     while search.method is None:
         rate = search.next_rate()
@@ -79,6 +83,9 @@ def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity
         search.decide(rate, held=held)
         if held and rate == search.low:
             best, kept = _latencies(found), found
+        if kept is None and found.failed >= SOME_FAILED:
+            _note_failures(bench)
+            return _result(bench, start, "infeasible", NOTHING, best, began)
     if kept is None:
         bench.notes.append(f"no level down to {search.high:.1f} requests/s kept the objective")
     else:
@@ -116,7 +123,7 @@ def verify_capacity(bench: Bench, measured: Capacity) -> Capacity:
 def _start(bench: Bench, saturation_s: float) -> Start:
     """Idle and saturation; idle alone, which then counts as saturation, where that is slower than the objective."""
     counted = [bench.counted()]
-    idle = bench.closed(concurrency=1, seconds=IDLE_S, least=30)
+    idle = bench.idle(seconds=IDLE_S, least=30)
     counted.append(bench.counted())
     idle_ms = idle.percentile_ms(50)
     bench.progress(f"idle: p50 {idle_ms:.1f} ms")
@@ -125,8 +132,14 @@ def _start(bench: Bench, saturation_s: float) -> Start:
         return Start(idle_ms, _latencies(idle), _search(bench, idle.rate, Queue(instances=bench.instances)))
     concurrency = max(4, 3 * bench.instances * bench.max_batch)
     full = bench.closed(concurrency=concurrency, seconds=saturation_s, least=40)
+    while bench.more_load():
+        counted[-1] = bench.counted()
+        full = bench.closed(concurrency=concurrency, seconds=saturation_s, least=40)
     counted.append(bench.counted())
     queue = _queue(bench, idle_ms / 1000, full, counted)
+    if idle.failed or full.failed:
+        _note_failures(bench)
+        return Start(idle_ms, _latencies(idle), _search(bench, full.rate, queue), failed=True)
     bench.progress(f"saturation: {full.rate:.1f} requests/s, {queue.max_batch} at once")
     search = _search(bench, full.rate, queue)
     search.learn(_services(idle, queue) + _services(full, queue))
@@ -147,11 +160,11 @@ def _known(bench: Bench, before: Capacity) -> Start:
     search = _search(bench, before.mu, before.queue or Queue(instances=bench.instances))
     search.learn([service_ms / 1000 for service_ms in before.services_ms])
     at = Latencies(before.verified_at, before.p50_ms, before.p95_ms, before.p99_ms)
-    return Start(before.idle_p50_ms, at, search)
+    return Start(before.idle_p50_ms, at, search, before.findings)
 
 
 def _search(bench: Bench, mu: float, queue: Queue) -> Search:
-    return Search(mu, queue, bench.limit_s, bench.objective.percentile)
+    return Search(mu, queue, bench.limit_s, bench.objective.percentile, bench.objective.gaps)
 
 
 def _level(bench: Bench, search: Search, rate: float) -> LoadResult:
@@ -164,6 +177,26 @@ def _level(bench: Bench, search: Search, rate: float) -> LoadResult:
     again = bench.open(rate)
     search.learn(_services(again, search.queue))
     return again if again.aborted or again.failed else found.then(again)
+
+
+def _note_failures(bench: Bench) -> None:
+    """No load keeps an objective that requests fail at every load."""
+    bench.notes.extend(note for note in [failures(_seen(bench, None))] if note is not None)
+
+
+def _seen(bench: Bench, queue: Queue | None) -> list[Seen]:
+    """What the bench saw; without a `queue` no service times."""
+    return [
+        Seen(
+            kind=kind,
+            requests=len(found.latency_s) + found.failed,
+            failed=found.failed,
+            reason=next(iter(found.reasons), ""),
+            services_s=() if queue is None else _services(found, queue),
+            gauges=gauges,
+        )
+        for kind, found, gauges in bench.seen
+    ]
 
 
 def _services(found: LoadResult, queue: Queue) -> list[float]:
@@ -199,6 +232,7 @@ def _result(
             "seed": bench.seed,
             "seconds": round(time.monotonic() - began, 2),
             "notes": tuple(bench.notes),
+            "findings": findings(_seen(bench, start.search.queue), max(1, len(bench.core_set)), start.findings),
             "levels": tuple(bench.levels),
             "queue": start.search.queue,
             "services_ms": tuple(round(1000 * s, 3) for s in _sample(start.search.services_s)),

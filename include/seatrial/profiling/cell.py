@@ -7,18 +7,21 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.hardware import HardwareOption
+from seatrial.profiling.arrivals import POISSON, Gaps
 from seatrial.profiling.gauges import Gauges
 from seatrial.profiling.gpu_gauges import GpuUse
 from seatrial.profiling.queue import Queue
+from seatrial.profiling.sharing import Alone
 
 
 class Objective(BaseModel):
-    """A latency percentile and the milliseconds that it may reach."""
+    """A latency percentile and the milliseconds that it may reach, for requests that arrive like that (`arrivals`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     percentile: float = Field(default=99.0, ge=50, le=99.99)
     latency_ms: float = Field(gt=0)
+    gaps: Gaps = Field(default=POISSON, description="Between requests, of mean 1; none: Poisson arrivals.")
 
 
 class Level(BaseModel):
@@ -69,6 +72,9 @@ class Capacity(BaseModel):
     seed: int
     seconds: float
     notes: tuple[str, ...] = ()
+    findings: tuple[str, ...] = Field(
+        default=(), description="What the model does that its capacity does not show: slow ones, growth, failures."
+    )
     levels: tuple[Level, ...] = ()
     services_ms: tuple[float, ...] = Field(
         default=(),
@@ -130,9 +136,15 @@ class Cell(BaseModel):
     shared_cores: bool = Field(description="The load generator had no core of its own: the figures are cautious.")
     started_in_s: float
     server: ServerCounts | None = Field(default=None, description="Triton's own counts; None in older measurements.")
+    alone: Alone | None = Field(default=None, description="Without its neighbours; None for what shares no GPU.")
     at_ms: int
 
     @property
     def cost(self) -> float:
         """Price of the option for one request per second within the objective."""
         return self.option.price / self.capacity.lambda_max
+
+    @property
+    def interference(self) -> float | None:
+        """How many times as much the replica would carry alone on its GPU, in saturation; None for what shares none."""
+        return None if self.alone is None else self.alone.mu / self.capacity.mu

@@ -32,9 +32,9 @@ def load_curve(cell: Cell) -> LoadCurve | None:
     queue = cell.capacity.queue or Queue(instances=cell.option.instances)
     mu = queue.saturation(float(np.mean(services_s)))
     rates = np.linspace(FROM, TO, RATES) * mu
+    gaps, asked = cell.objective.gaps, (50, cell.objective.percentile)
     found = [
-        np.percentile(latencies(rate, services_s, queue, requests=REQUESTS, seed=1), (50, cell.objective.percentile))
-        for rate in rates
+        np.percentile(latencies(rate, services_s, queue, requests=REQUESTS, seed=1, gaps=gaps), asked) for rate in rates
     ]
     p50_ms, percentile_ms = (tuple(float(1000 * each[at]) for each in found) for at in (0, 1))
     return LoadCurve(tuple(map(float, rates)), p50_ms, percentile_ms)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seatrial.hardware import HardwareOption
-from seatrial.profiling.cell import Cell, NotQuiet, Objective
+from seatrial.profiling.cell import Cell, NotQuiet
 from seatrial.profiling.same_measurement import for_objective
 
 SURVEYED, PROFILED = "SurveyHardware", "ProfileHardware"
@@ -53,8 +53,9 @@ def for_other_objective(cells: Sequence[Cell], *, latency_ms: float | None, perc
 
 
 def _for(cell: Cell, latency_ms: float | None, percentile: float | None) -> Cell | None:
-    objective = Objective(
-        percentile=percentile or cell.objective.percentile, latency_ms=latency_ms or cell.objective.latency_ms
+    known = cell.objective
+    objective = known.model_copy(
+        update={"percentile": percentile or known.percentile, "latency_ms": latency_ms or known.latency_ms}
     )
     if objective == cell.objective:
         return cell

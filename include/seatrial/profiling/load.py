@@ -1,14 +1,14 @@
-"""Load on one Inference Server: open loop with Poisson arrivals, or closed loop for saturation.
+"""Load on one Inference Server: open loop with given arrivals, or closed loop for saturation.
 
 Latency counts from the intended send moment, so a generator that falls behind cannot hide the queue (no coordinated
-omission). Requests are encoded beforehand.
+omission). Requests are encoded beforehand. From several processes it comes where one is not enough: `load_processes`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,13 @@ import numpy as np
 from seatrial.client.aio_transport import AioTransport
 from seatrial.client.transport import EncodedRequest
 from seatrial.errors import SeatrialError, ServerFailed
+from seatrial.profiling.arrivals import POISSON, Gaps, arrivals
 from seatrial.profiling.late import bursts, too_many
 from seatrial.tensors import Array
 
 TIMEOUT_S = 30.0
+MANY = 10
+"""Failed requests, more than were answered, after which a closed loop gives up."""
 
 
 @dataclass(frozen=True)
@@ -69,27 +72,64 @@ class LoadResult:
         )
 
 
+Start = Callable[[], float]
+"""Called once connected: the moment, on the monotonic clock, at which the load begins."""
+
+
 def closed_loop(
-    address: str, requests: Sequence[EncodedRequest], *, concurrency: int, seconds: float, least: int
+    address: str,
+    requests: Sequence[EncodedRequest],
+    *,
+    concurrency: int,
+    seconds: float,
+    least: int,
+    start: Start = time.monotonic,
 ) -> LoadResult:
     """`concurrency` callers, each sending when its last call is answered, for `seconds` and at least `least` calls."""
-    return asyncio.run(_closed(address, requests, concurrency, seconds, least))
+    return asyncio.run(_closed(address, requests, concurrency, seconds, least, start))
 
 
 def open_loop(
-    address: str, requests: Sequence[EncodedRequest], *, rate: float, seconds: float, seed: int, bound: int
+    address: str,
+    requests: Sequence[EncodedRequest],
+    *,
+    rate: float,
+    seconds: float,
+    seed: int,
+    bound: int,
+    gaps: Gaps = POISSON,
 ) -> LoadResult:
-    """Poisson arrivals at `rate` a second, however slow the answers; aborted when more than `bound` are outstanding."""
-    return asyncio.run(_open(address, requests, rate, seconds, seed, bound))
+    """Arrivals at `rate` a second, however slow the answers; aborted when more than `bound` are outstanding."""
+    return at_moments(address, requests, moments(gaps, rate, seconds, seed), rate=rate, seconds=seconds, bound=bound)
+
+
+def moments(gaps: Gaps, rate: float, seconds: float, seed: int) -> Array:
+    """When the requests of a level are to be sent, in seconds since it began."""
+    drawn = arrivals(gaps, rate, int(rate * seconds * 1.5) + 50, np.random.default_rng(seed))
+    intended: Array = drawn[drawn < seconds]
+    return intended
+
+
+def at_moments(
+    address: str,
+    requests: Sequence[EncodedRequest],
+    intended: Array,
+    *,
+    rate: float,
+    seconds: float,
+    bound: int,
+    start: Start = time.monotonic,
+) -> LoadResult:
+    """A level, or one process's part of it."""
+    return asyncio.run(_open(address, requests, intended, rate, seconds, bound, start))
 
 
 async def _closed(
-    address: str, requests: Sequence[EncodedRequest], concurrency: int, seconds: float, least: int
+    address: str, requests: Sequence[EncodedRequest], concurrency: int, seconds: float, least: int, start: Start
 ) -> LoadResult:
     latency: list[float] = []
     sent_at: list[float] = []
     reasons: list[str] = []
-    began = time.monotonic()
 
     async def caller(transport: AioTransport, turn: int) -> None:
         while time.monotonic() - began < seconds or len(latency) + len(reasons) < least:
@@ -98,7 +138,7 @@ async def _closed(
                 await transport.send(address, requests[turn % len(requests)], TIMEOUT_S)
             except SeatrialError as error:
                 reasons.append(str(error))
-                if len(reasons) >= 10:
+                if len(reasons) >= MANY and len(reasons) > len(latency):
                     raise ServerFailed(f"the server fails under load: {error}") from error
             else:
                 latency.append(time.monotonic() - sent)
@@ -106,6 +146,8 @@ async def _closed(
             turn += 1
 
     async with AioTransport() as transport:
+        began = start()
+        await asyncio.sleep(max(0.0, began - time.monotonic()))
         await asyncio.gather(*(caller(transport, turn) for turn in range(concurrency)))
     spent = time.monotonic() - began
     return LoadResult(
@@ -121,10 +163,14 @@ async def _closed(
 
 
 async def _open(
-    address: str, requests: Sequence[EncodedRequest], rate: float, seconds: float, seed: int, bound: int
+    address: str,
+    requests: Sequence[EncodedRequest],
+    intended: Array,
+    rate: float,
+    seconds: float,
+    bound: int,
+    start: Start,
 ) -> LoadResult:
-    intended = np.cumsum(np.random.default_rng(seed).exponential(1 / rate, int(rate * seconds * 1.5) + 50))
-    intended = intended[intended < seconds]
     latency: list[float] = []
     sent_at: list[float] = []
     lateness: list[float] = []
@@ -145,7 +191,7 @@ async def _open(
 
     async with AioTransport() as transport:
         await transport.send(address, requests[0], TIMEOUT_S)  # the connection is not part of the load
-        began = time.monotonic()
+        began = start()
         for index, offset in enumerate(intended):
             await asyncio.sleep(max(0.0, began + float(offset) - time.monotonic()))
             if len(outstanding) > bound:

@@ -1,4 +1,4 @@
-"""What a server with known service times does under Poisson load (pure). Source: methods, capacity of one cell.
+"""What a server with known service times does under load (pure). Source: methods, capacity of one cell.
 
 Each request, or the first of each batch, takes one service time, drawn from those that were observed: in blocks of
 neighbours, since slow ones come in bursts.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seatrial.profiling.arrivals import POISSON, Gaps, arrivals
 from seatrial.profiling.queue import Queue
 from seatrial.tensors import Array
 
@@ -21,14 +22,16 @@ come in long runs: over seeds the rates have a standard deviation of 0.5 to 0.8 
 requests of 2 to 4 %."""
 
 
-def latencies(rate: float, service_s: Sequence[float], queue: Queue, *, requests: int, seed: int) -> Array:
+def latencies(
+    rate: float, service_s: Sequence[float], queue: Queue, *, requests: int, seed: int, gaps: Gaps = POISSON
+) -> Array:
     """Simulated latencies in seconds at `rate` requests/s. Same seed, same arrivals at every rate, only closer."""
     random = np.random.default_rng(seed)
-    arrivals = np.cumsum(random.exponential(1.0, requests)) / rate
+    arriving = arrivals(gaps, rate, requests, random)
     services = _in_blocks(random, np.asarray(service_s, dtype=np.float64), requests)
     if queue.instances == queue.max_batch == 1:
-        return queue.floor_s + _one_worker(arrivals, services)
-    return queue.floor_s + _workers(arrivals, services, queue)
+        return queue.floor_s + _one_worker(arriving, services)
+    return queue.floor_s + _workers(arriving, services, queue)
 
 
 def late_share(
@@ -39,14 +42,21 @@ def late_share(
     *,
     requests: int | None = None,
     seed: int = 1,
+    gaps: Gaps = POISSON,
 ) -> float:
     """Share of requests that take longer than `limit_s`."""
     requests = requests or (REQUESTS if queue.instances == queue.max_batch == 1 else REQUESTS_OF_MANY)
-    return float(np.mean(latencies(rate, service_s, queue, requests=requests, seed=seed) > limit_s))
+    return float(np.mean(latencies(rate, service_s, queue, requests=requests, seed=seed, gaps=gaps) > limit_s))
 
 
 def highest_rate(
-    service_s: Sequence[float], queue: Queue, limit_s: float, percentile: float, *, seed: int = 1
+    service_s: Sequence[float],
+    queue: Queue,
+    limit_s: float,
+    percentile: float,
+    *,
+    seed: int = 1,
+    gaps: Gaps = POISSON,
 ) -> float:
     """The highest rate at which `percentile` % of the requests stay within `limit_s`; 0 when none does.
 
@@ -55,11 +65,11 @@ def highest_rate(
     mu = queue.saturation(float(np.mean(service_s)))
     allowed = 1 - percentile / 100
     low, high = 0.01 * mu, mu
-    if late_share(low, service_s, queue, limit_s, seed=seed) > allowed:
+    if late_share(low, service_s, queue, limit_s, seed=seed, gaps=gaps) > allowed:
         return 0.0
     while high - low > 0.005 * high:
         middle = (low + high) / 2
-        late = late_share(middle, service_s, queue, limit_s, seed=seed)
+        late = late_share(middle, service_s, queue, limit_s, seed=seed, gaps=gaps)
         low, high = (middle, high) if late <= allowed else (low, middle)
     return low
 

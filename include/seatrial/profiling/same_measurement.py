@@ -10,6 +10,7 @@ from seatrial.hardware import HardwareOption
 from seatrial.profiling.cell import Capacity, Cell, Objective
 from seatrial.profiling.queue import Queue
 from seatrial.profiling.search import Search
+from seatrial.profiling.sharing import neighbours_of
 
 GOOD_FOR_S = 7 * 24 * 3600.0
 """A machine that was as quick last week is believed to be so today; the weekly re-profiling asks again anyway."""
@@ -34,6 +35,8 @@ def measured_as(
     server's programs, the GPU driver, the UUIDs of the GPUs that the option may get, the requests, and our own method.
     Not the objective: the same measurement serves another one."""
     asked = option.model_dump(mode="json", exclude={"name", "price"})
+    if neighbours := neighbours_of(option):
+        asked["neighbours"] = neighbours
     sent = hashlib.sha256()
     for data in payload:
         sent.update(hashlib.sha256(data).digest())
@@ -67,7 +70,7 @@ def for_objective(capacity: Capacity, objective: Objective, instances: int) -> C
     """What the queue model makes of a measurement's service times for another objective: a survey, without any load.
     Of its levels the two without an objective stay, idle and saturation."""
     queue = capacity.queue or Queue(instances=instances)
-    search = Search(capacity.mu, queue, objective.latency_ms / 1000, objective.percentile)
+    search = Search(capacity.mu, queue, objective.latency_ms / 1000, objective.percentile, objective.gaps)
     if capacity.idle_p50_ms <= objective.latency_ms:
         search.learn([service_ms / 1000 for service_ms in capacity.services_ms])
     return capacity.model_copy(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from seatrial.profiling.arrivals import POISSON, Gaps
 from seatrial.profiling.queue import Queue
 from seatrial.profiling.queue_model import highest_rate
 
@@ -23,13 +24,14 @@ LOWEST = 0.1  # share of mu below which no rate is tried: nobody would pay for s
 
 @dataclass
 class Search:
-    """`mu`: saturation throughput in requests/s; `limit_s`, `percentile`: the objective. `low`: the highest rate that
-    kept it (0: none yet); `high`: the lowest that did not, at first mu, where a queue never ends."""
+    """`mu`: saturation throughput in requests/s; `limit_s`, `percentile`, `gaps`: the objective. `low`: the highest
+    rate that kept it (0: none yet); `high`: the lowest that did not, at first mu, where a queue never ends."""
 
     mu: float
     queue: Queue
     limit_s: float
     percentile: float
+    gaps: Gaps = POISSON
     services_s: list[float] = field(default_factory=list)
     low: float = 0.0
     high: float = field(init=False)
@@ -41,7 +43,7 @@ class Search:
     def learn(self, services_s: Sequence[float]) -> None:
         """Fit the model to these service times too."""
         self.services_s.extend(services_s)
-        self.predicted = highest_rate(self.services_s, self.queue, self.limit_s, self.percentile)
+        self.predicted = highest_rate(self.services_s, self.queue, self.limit_s, self.percentile, gaps=self.gaps)
 
     def decide(self, rate: float, *, held: bool) -> None:
         if held:

@@ -6,22 +6,26 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from seatrial.client.transport import EncodedRequest, GrpcTransport, encode
+from seatrial.client.transport import EncodedRequest, GrpcTransport
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import find_gpus
+from seatrial.profiling.arrivals import gaps_of
 from seatrial.profiling.bench import Bench
+from seatrial.profiling.capacity import survey_capacity
 from seatrial.profiling.cell import Capacity, Cell, Objective, ServerCounts
 from seatrial.profiling.evidence import PROFILED, cells_in, offered
 from seatrial.profiling.same_measurement import find_same, measured_as
+from seatrial.profiling.sharing import Alone
 from seatrial.served_model import ServedModel
 from seatrial.serving.placement import named_gpus
 from seatrial.serving.spec import Replica
+from seatrial.steps.neighbours import Neighbours, neighbours
 from seatrial.steps.not_quiet import not_quiet_kept
-from seatrial.steps.requests import samples_of
+from seatrial.steps.payload import Payload, answered, payload_of
 from seatrial.steps.run import Run
 from seatrial.steps.trial import trial_server
 
@@ -38,7 +42,7 @@ class Subject:
     served: ServedModel
     option: HardwareOption
     objective: Objective
-    requests: tuple[EncodedRequest, ...]
+    payload: Payload
     machine: str
     inference_server: str
     driver: str
@@ -52,13 +56,17 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
     stated = version["manifest"]["objective"]
     gpus = find_gpus()
     machine = f"{health['machine']['processor']}, {health['machine']['cores']} cores"
-    inputs = [tensors for _, tensors in samples_of(run, version, served)]
+    payload = payload_of(run, version, served)
     return Subject(
         version=version,
         served=served,
         option=chosen,
-        objective=Objective(percentile=stated["percentile"], latency_ms=stated["latency_ms"]),
-        requests=tuple(encode(served.name, served.version, tensors) for tensors in inputs),
+        objective=Objective(
+            percentile=stated["percentile"],
+            latency_ms=stated["latency_ms"],
+            gaps=gaps_of(stated.get("arrivals", "poisson"), stated.get("arrival_times_s", ())),
+        ),
+        payload=payload,
         machine=machine,
         inference_server=health["inference_server"],
         driver=gpus.driver,
@@ -70,20 +78,25 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
             server=health["inference_server"],
             driver=gpus.driver,
             gpus=(gpu.uuid for gpu in named_gpus(chosen, gpus.found)),
-            payload=(encode(served.name, 1, tensors).payload for tensors in inputs),  # the same for every version
+            payload=payload.bodies,
         ),
     )
 
 
 def measured(run: Run, of: Subject, measure: Callable[[Bench], Capacity]) -> Cell:
-    """The cell that `measure` finds on a trial server, which is gone afterwards. Raises MachineNotQuiet, kept too."""
+    """The cell that `measure` finds on a trial server, which is gone afterwards. On a share of a GPU it measures beside
+    the neighbours that the rest of it holds, after a survey without them. Raises MachineNotQuiet, kept too."""
     purpose = f"profile of {of.served.name}@{of.served.version} on {of.option.name}"
-    with trial_server(
-        run, of.served, of.option, purpose=purpose, model_id=of.version["model_id"], measured=True
-    ) as replica:
-        noted = not_quiet_kept(run, of.version["model_id"], of.option, of.objective, of.machine)
-        with _kept_off(set(replica.core_set)) as apart, noted:
-            capacity = measure(_bench(run, of, replica))
+    model_id, option, alone = of.version["model_id"], of.option, None
+    with trial_server(run, of.served, option, purpose=purpose, model_id=model_id, measured=True) as replica:
+        noted = not_quiet_kept(run, model_id, option, of.objective, of.machine)
+        requests = answered(run, of.payload, replica.grpc_address or "")
+        beside = neighbours(run, of.served, option, replica, requests, purpose=purpose, model_id=model_id)
+        with _kept_off(set(replica.core_set)) as apart, noted, beside as others:
+            if others is not None:
+                alone = _alone(_bench(run, of, replica, requests), others)
+            bench = replace(_bench(run, of, replica, requests), neighbours=others.driver if others else None)
+            capacity = _noted(measure(bench), others)
         counts = _counts(replica, of.served)
     run.progress(
         f"Triton counted {counts.requests} requests in {counts.executions} executions of"
@@ -98,6 +111,7 @@ def measured(run: Run, of: Subject, measure: Callable[[Bench], Capacity]) -> Cel
         shared_cores=not apart,
         started_in_s=replica.started_in_s or 0.0,
         server=counts,
+        alone=alone,
         at_ms=int(time.time() * 1000),
     )
 
@@ -145,6 +159,8 @@ def keep(run: Run, cell: Cell, kind: str) -> dict[str, Any]:
     """Keep the cell as evidence of this run; returns its figures."""
     capacity = cell.capacity
     run.api.add_evidence(cell.model_id, kind, cell.option.name, run.id, cell.model_dump(mode="json"))
+    for finding in capacity.findings:
+        run.progress(f"{cell.key}: the model {finding}")
     run.progress(f"{cell.key}: {capacity.lambda_max:g} requests/s ({capacity.method}), saturation {capacity.mu:g}")
     return {
         "option": cell.option.name,
@@ -167,12 +183,12 @@ def _identity(of: Subject) -> dict[str, Any]:
     }
 
 
-def _bench(run: Run, of: Subject, replica: Replica) -> Bench:
+def _bench(run: Run, of: Subject, replica: Replica, requests: Sequence[EncodedRequest]) -> Bench:
     assert replica.grpc_address is not None
     return Bench(
         address=replica.grpc_address,
         pid=replica.pid,
-        requests=of.requests,
+        requests=requests,
         instances=of.option.instances,
         max_batch=of.option.max_batch,
         objective=of.objective,
@@ -182,6 +198,19 @@ def _bench(run: Run, of: Subject, replica: Replica) -> Bench:
         core_set=replica.core_set,
         other_work_cores=of.other_work_cores,
     )
+
+
+def _alone(bench: Bench, others: Neighbours) -> Alone:
+    found = survey_capacity(bench)
+    bench.progress(f"alone on its GPU: saturation {found.mu:.1f} requests/s; now beside {others.count} neighbour(s)")
+    return Alone(neighbours=others.count, mu=found.mu, lambda_max=found.lambda_max)
+
+
+def _noted(capacity: Capacity, others: Neighbours | None) -> Capacity:
+    """With a note, so that it is measured again, where neighbours were missing."""
+    if others is None or others.missing is None or others.missing in capacity.notes:
+        return capacity
+    return capacity.model_copy(update={"notes": (*capacity.notes, others.missing)})
 
 
 def _counts(replica: Replica, served: ServedModel) -> ServerCounts:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from seatrial.served_model import Format
 from seatrial.storage.paths import path_flaw
@@ -14,6 +23,7 @@ from seatrial.uploads.names import VALID
 from seatrial.uploads.yaml_guard import read_yaml_mapping
 
 MANIFEST = "model.yaml"
+RECORDED = 50
 CAPTURED_BYTES = 64 * 2**20
 DEFAULT_FILES: dict[Format, str] = {"onnx": "model.onnx", "savedmodel": "saved_model", "tensorrt": "model.plan"}
 
@@ -71,6 +81,30 @@ class Objective(BaseModel):
         description="The load to be carried by all replicas.",
         json_schema_extra={"unit": "requests/s"},
     )
+    arrivals: Literal["poisson", "constant", "recorded"] = Field(
+        default="poisson",
+        description="How requests arrive while capacity is measured: from independent callers, evenly, or as"
+        " arrival_times_s says.",
+    )
+    arrival_times_s: list[float] = Field(
+        default=[],
+        max_length=2000,
+        validate_default=True,
+        description="Moments of recorded requests, rising; replayed again and again, as densely as the rate wants.",
+        json_schema_extra={"unit": "s"},
+    )
+
+    @field_validator("arrival_times_s")
+    @classmethod
+    def _recorded(cls, times_s: list[float], info: ValidationInfo) -> list[float]:
+        recorded = info.data.get("arrivals") == "recorded"
+        if recorded != bool(times_s):
+            raise ValueError("is needed with arrivals: recorded, and with no other")
+        if recorded and len(times_s) < RECORDED:
+            raise ValueError(f"has {len(times_s)} moments, which repeat too soon (limit: {RECORDED} at least)")
+        if any(later < earlier for earlier, later in pairwise(times_s)) or times_s[:1] == times_s[-1:] != []:
+            raise ValueError("does not rise")
+        return times_s
 
 
 class Comparison(BaseModel):

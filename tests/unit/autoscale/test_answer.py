@@ -12,6 +12,7 @@ from seatrial.autoscale.answer import Answer, answer
 from seatrial.autoscale.bottleneck import bottleneck
 from seatrial.autoscale.derive import derive
 from seatrial.profiling.cell import Cell
+from seatrial.profiling.sharing import Alone
 from tests.unit.autoscale.test_derive_and_choose import cell
 
 
@@ -57,19 +58,30 @@ def test_the_saving_is_against_the_dearest_way_estimated_ones_included() -> None
     assert [way.option for way in found.front] == ["cheap"], "an estimate is on no front"
 
 
+def test_a_share_is_said_to_be_measured_beside_its_neighbours() -> None:
+    share = cell(mu=80.0, lam=70.0).model_copy(update={"alone": Alone(neighbours=3, mu=100.0, lambda_max=90.0)})
+    said = "beside 3 equally busy neighbours on the same GPU; alone there it would saturate at 100 instead of 80, 1.25"
+    assert said in told(share).paragraph
+    assert "neighbours" not in told(cell()).paragraph
+
+
 def test_what_is_infeasible_is_no_way() -> None:
     slow = cell("slow", price=99, feasible=False, method="infeasible", lambda_max=0.0)
     assert told(cell(), slow).dearest.option == "cpu-1x1"
 
 
 LEVEL = {"p50_ms": 1, "p99_ms": 1, "late_share": 0, "memory_mb": 1}
+FULL = {"max_batch": 8, "each_more": 0.12}
 GPU = {"kernel_percent_mean": 97.0}
+
+
+SHAPE = ("device", "cores", "threads", "instances", "max_batch")
 
 
 def at_saturation(cores_used: float, **of: Any) -> Cell:
     gpu = {"gpu": of.pop("gpu_at_saturation", None)}
     levels = [{"rate": 1, "cpu_cores": 0.1, **LEVEL}, {"rate": 100, "cpu_cores": cores_used, **LEVEL, **gpu}]
-    shape: dict[str, Any] = {name: of.pop(name) for name in ("cores", "threads", "instances") if name in of}
+    shape: dict[str, Any] = {name: of.pop(name) for name in SHAPE if name in of}
     shared = of.pop("shared_cores", False)
     found = cell(levels=levels, **of)
     option = found.option.model_copy(update=shape)
@@ -85,6 +97,7 @@ def at_saturation(cores_used: float, **of: Any) -> Cell:
             "threads",
             "1.00 of 2 core(s) in use at saturation, as much as 1 instance(s) of 1",
         ),
+        (at_saturation(1.02, cores=4, threads=4), "threads", "as much as one thread: that there are 4 shows no effect"),
         (at_saturation(1.2, cores=2, threads=2, shared_cores=True), "client", "the load generator shared them"),
         (at_saturation(0.5, notes=("at 9 requests/s the generator was up to 5 ms behind",)), "client", "5 ms behind"),
         (at_saturation(0.3, gpu_at_saturation=GPU), "GPU", "ran 97 % of the time at saturation, with 0.30 core(s)"),
@@ -95,6 +108,12 @@ def at_saturation(cores_used: float, **of: Any) -> Cell:
         ),  # a kernel of one tiny stream always runs
         (at_saturation(0.3, gpu=GPU, gpu_at_saturation={"kernel_percent_mean": 50.0}), "unknown", "0.30 of 1 core(s)"),
         (at_saturation(1.2, cores=2, threads=2, shared_cores=True, gpu_at_saturation=GPU), "client", "shared them"),
+        (at_saturation(0.3, gpu_at_saturation={**GPU, "memory_percent_mean": 85.0}), "memory bandwidth", "85 % of the"),
+        (at_saturation(0.3, device="gpu", max_batch=8, queue=FULL), "batching", "all 8 rows that the option allows"),
+        (at_saturation(0.3, device="gpu", max_batch=8, queue=FULL, gpu_at_saturation=GPU), "batching", "would add 12%"),
+        (at_saturation(0.3, device="gpu", max_batch=16, queue=FULL), "unknown", "0.30 of 1 core(s)"),
+        (at_saturation(0.3, device="gpu", max_batch=8, queue={**FULL, "each_more": 0.9}), "unknown", "0.30 of 1"),
+        (at_saturation(1.0, max_batch=8, queue=FULL), "CPU", "1.00 of 1 core(s)"),
         (at_saturation(0.3), "unknown", "0.30 of 1 core(s)"),
         (cell(), "unknown", "no level"),
     ],

@@ -19,11 +19,12 @@ def test_each_option_says_how_it_is_known_and_only_a_kept_long_level_verifies() 
     choice = choose(cells)
     parts = {"choice": choice, "answer": answer(choice.cell, cells, derive(choice.cell, now_ms=0))}
     document = {name: part.model_dump(mode="json") for name, part in parts.items()}
-    _, *lines, paragraph = capacity_lines({**document, "not_quiet": []})
+    _, *lines, sentence, paragraph = capacity_lines({**document, "not_quiet": []})
     assert [line.split() for line in lines] == [
         ["*", "verified", "90.0", "108.0", "30", "1", "0.01111", "verified"],
         ["measured", "100.0", "120.0", "30", "2", "0.02", "model"],
         ["surveyed", "100.0", "120.0", "–", "9", "0.09", "survey"],
         ["none-held", "–", "70.0", "30", "1", "–", "infeasible"],
     ]
+    assert sentence == choice.sentence
     assert paragraph == document["answer"]["paragraph"]

@@ -18,9 +18,11 @@ from seatrial.autoscale.row import AXES, FIGURES, Row, rows_of
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.cell import Capacity, Cell
+from seatrial.profiling.sharing import Alone
 from tests.unit.autoscale.test_derive_and_choose import cell
 
 RATES = ("lambda_low_per_s", "lambda_max_per_s", "lambda_high_per_s", "price_per_request_per_s")
+SHARED = ("neighbours", "alone_mu_per_s", "alone_lambda_max_per_s", "interference")
 AT_LOAD = ("verified_at_per_s", "p50_ms", "p95_ms", "p99_ms")
 
 
@@ -42,10 +44,15 @@ def row(found: Cell) -> dict[str, Any]:
 
 def test_what_was_not_found_is_none_and_never_0() -> None:
     infeasible, surveyed, measured = (row(CELLS[at]) for at in (0, 3, 1))
-    assert [name for name, value in infeasible.items() if value is None] == [*_gpu(), "memory_mib", *RATES]
+    assert [name for name, value in infeasible.items() if value is None] == [*_gpu(), "memory_mib", *RATES, *SHARED]
     assert [name for name in (*RATES, *AT_LOAD) if surveyed[name] is None] == ["lambda_low_per_s", *AT_LOAD]
     assert not [name for name in (*RATES, *AT_LOAD) if measured[name] is None]
     assert (infeasible["mu_per_s"], infeasible["verified_s"], infeasible["notes"]) == (70.0, 40.0, "too slow; hot")
+
+
+def test_a_share_says_what_it_did_alone() -> None:
+    found = row(cell(mu=80.0).model_copy(update={"alone": Alone(neighbours=3, mu=100.0, lambda_max=90.0)}))
+    assert [found[name] for name in SHARED] == [3, 100.0, 90.0, 1.25]
 
 
 def _gpu() -> list[str]:

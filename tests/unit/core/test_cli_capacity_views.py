@@ -11,6 +11,7 @@ from seatrial.autoscale.choose import choose
 from seatrial.autoscale.derive import derive
 from seatrial.cli import main
 from seatrial.cli_capacity_views import capacity_lines
+from seatrial.profiling.sharing import Alone
 from tests.unit.autoscale.test_derive_and_choose import cell
 
 
@@ -26,7 +27,7 @@ def test_the_cheapest_is_first_the_chosen_one_and_the_front_are_marked() -> None
     parts = {"choice": choice, "policy": policy, "answer": answer(choice.cell, cells, policy)}
     document: dict[str, Any] = {name: part.model_dump(mode="json") for name, part in parts.items()}
     busy = {"option": {"name": "busy"}, "reason": "machine not quiet, 3 windows in a row: other work"}
-    head, *rows, unknown, paragraph = capacity_lines({**document, "not_quiet": [busy]})
+    head, *rows, unknown, sentence, paragraph = capacity_lines({**document, "not_quiet": [busy]})
     assert head.split()[:2] == ["option", "requests/s"]
     assert [row[:1] + row.split()[0 if row[0] == " " else 1] for row in rows] == [
         " guess",
@@ -38,7 +39,19 @@ def test_the_cheapest_is_first_the_chosen_one_and_the_front_are_marked() -> None
     assert rows[0].split()[-1] == "survey"
     assert rows[-1].split()[1:] == ["–", "120.0", "30", "1", "–", "infeasible"]
     assert unknown == "no figure for busy: machine not quiet, 3 windows in a row: other work"
+    assert sentence == choice.sentence
     assert paragraph == parts["answer"].model_dump()["paragraph"]
+
+
+def test_a_share_of_a_gpu_has_a_line_of_what_it_did_alone() -> None:
+    alone = Alone(neighbours=3, mu=100.0, lambda_max=90.0)
+    share = cell("t4-quarter", lam=70.0, mu=80.0).model_copy(update={"alone": alone})
+    choice, policy = choose([share]), derive(share, now_ms=0)
+    parts = {"choice": choice, "policy": policy, "answer": answer(share, [share], policy)}
+    document: dict[str, Any] = {name: part.model_dump(mode="json") for name, part in parts.items()}
+    assert capacity_lines({**document, "not_quiet": []})[2] == (
+        "t4-quarter: saturation beside 3 busy neighbours 80.0, alone 100.0 (interference 1.25)"
+    )
 
 
 @pytest.mark.parametrize(

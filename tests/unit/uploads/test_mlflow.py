@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seatrial.errors import UploadRefused
 from seatrial.uploads.declaration import declaration_of, read_declaration
-from seatrial.uploads.manifest import Manifest
+from seatrial.uploads.manifest import Manifest, Objective
 from seatrial.uploads.mlflow import MLMODEL, OBJECTIVE
 from tests.models import write_upload
 
@@ -43,7 +43,7 @@ def test_an_mlmodel_alone_is_a_whole_manifest() -> None:
     found = manifest("pitch-20261126-162228")
     assert (found.name, found.format, found.model_file) == ("pitch", "onnx", "model.onnx")
     assert found.samples == ("input_example.json",)
-    assert found.objective.model_dump(exclude_none=True) == OBJECTIVE
+    assert found.objective == Objective.model_validate(OBJECTIVE)
     assert found.tags == {
         "mlflow.run_id": "fe1ec4881dcb4bd2851f95f3e75d0aca",
         "mlflow.model_uuid": "m-13be6af92cbf415ca351d6f983029ca2",
