@@ -21,7 +21,7 @@ from tests.standins.gpu.simulated_gpu import INTERFERENCE, T4, USED, WHOLE_S
 
 HALF, QUARTER, WHOLE, P40 = (f"simulated-{name}-c1-t1-i1-b1" for name in ("t4-s0.5", "t4-s0.25", "t4", "p40"))
 OPTIONS = """\
-- {name: cpu-1x1, price: 1.0}
+- {name: cpu-1x1, price: 3.0}
 - {matrix: simulated, device: gpu, gpu: [T4, P40], price_per_core: 0.1, price_per_gpu: {T4: 8, P40: 12}}
 - {matrix: simulated, device: gpu, gpu: [T4], mps_share: [0.5, 0.25], price_per_core: 0.1, price_per_gpu: {T4: 8}}
 """
@@ -71,14 +71,15 @@ def test_every_option_has_a_figure_and_those_of_a_gpu_are_labelled_simulated(cel
 
 
 def test_a_share_is_measured_beside_as_many_neighbours_as_its_gpu_has_room_for(cells: dict[str, Cell]) -> None:
-    """What they cost is what the simulated device adds for each."""
+    """What they cost is what the simulated device adds for each, of the part of a request that it computes."""
     assert {name: cell.alone and cell.alone.neighbours for name, cell in cells.items()} == {
         **{"cpu-1x1": None, WHOLE: None, P40: None},
         **{HALF: 1, QUARTER: 3},
     }
     for name, neighbours in ((HALF, 1), (QUARTER, 3)):
         assert not [note for note in cells[name].capacity.notes if "neighbour" in note]
-        assert cells[name].interference == pytest.approx(1 + INTERFERENCE * neighbours, abs=0.1)
+        added = (cells[name].interference or 0.0) - 1
+        assert 0.4 * INTERFERENCE * neighbours <= added <= 1.1 * INTERFERENCE * neighbours
 
 
 def test_alone_each_share_saturates_where_the_device_does(cells: dict[str, Cell]) -> None:
@@ -98,7 +99,9 @@ def test_the_share_that_is_cheapest_beside_its_neighbours_is_chosen_and_served(
     assert cells[HALF].capacity.verified_s == 40.0
 
     (deployment,) = platform.manager.deployments()
-    for replica in deployment["replicas"]:
+    ready = [replica for replica in deployment["replicas"] if replica["state"] == "ready"]
+    assert ready
+    for replica in ready:
         assert replica["gpu"]["uuid"] == T4
         assert replica["gpu_seen"]["multiprocessors"] == 20
     assert len(daemons()) == 1

@@ -83,17 +83,21 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
     )
 
 
-def measured(run: Run, of: Subject, measure: Callable[[Bench], Capacity]) -> Cell:
-    """The cell that `measure` finds on a trial server, which is gone afterwards. On a share of a GPU it measures beside
-    the neighbours that the rest of it holds, after a survey without them. Raises MachineNotQuiet, kept too."""
+def measured(run: Run, of: Subject, measure: Callable[[Bench], Capacity], before: Cell | None = None) -> Cell:
+    """The cell that `measure` finds on a trial server, which is gone afterwards. `before`: what it goes on from.
+
+    On a share of a GPU it measures beside the neighbours that the rest of it holds, after a survey without them, where
+    `before` has none: what it did alone is to be compared with what it did beside them then.
+    Raises MachineNotQuiet, kept too.
+    """
     purpose = f"profile of {of.served.name}@{of.served.version} on {of.option.name}"
-    model_id, option, alone = of.version["model_id"], of.option, None
+    model_id, option, alone = of.version["model_id"], of.option, before.alone if before else None
     with trial_server(run, of.served, option, purpose=purpose, model_id=model_id, measured=True) as replica:
         noted = not_quiet_kept(run, model_id, option, of.objective, of.machine)
         requests = answered(run, of.payload, replica.grpc_address or "")
         beside = neighbours(run, of.served, option, replica, requests, purpose=purpose, model_id=model_id)
         with _kept_off(set(replica.core_set)) as apart, noted, beside as others:
-            if others is not None:
+            if others is not None and alone is None:
                 alone = _alone(_bench(run, of, replica, requests), others)
             bench = replace(_bench(run, of, replica, requests), neighbours=others.driver if others else None)
             capacity = _noted(measure(bench), others)

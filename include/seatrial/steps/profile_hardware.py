@@ -96,26 +96,26 @@ def profile_hardware(run: Run, model_id: int, option: dict[str, Any], *, anew: b
     if same is not None and same.objective == of.objective:
         run.progress(f"{same.key}: not measured again, unless anew")
         return keep(run, same, PROFILED)
-    known = _of_run(run, of, SURVEYED) or (None if same is None else _for(of, same).capacity)
+    known = _of_run(run, of, SURVEYED) or (None if same is None else _for(of, same))
     verify = anew and was_verified(run, model_id, of.option)
 
     def measure(bench: Bench) -> Capacity:
-        found = measure_capacity(bench, known)
+        found = measure_capacity(bench, _capacity(known))
         return verify_capacity(bench, found) if verify and found.feasible else found
 
-    return keep(run, measured(run, of, measure), PROFILED)
+    return keep(run, measured(run, of, measure, known), PROFILED)
 
 
 def verify_hardware(run: Run, model_id: int, option: dict[str, Any]) -> dict[str, Any]:
     """Stage C: a long level, after the search where there was none; what it shows replaces the cell of stage B."""
     of = subject(run, model_id, option)
-    before = _of_run(run, of, PROFILED)
+    before, surveyed = _of_run(run, of, PROFILED), _of_run(run, of, SURVEYED)
 
     def measure(bench: Bench) -> Capacity:
-        found = before or measure_capacity(bench, _of_run(run, of, SURVEYED))
+        found = _capacity(before) or measure_capacity(bench, _capacity(surveyed))
         return verify_capacity(bench, found) if found.feasible else found
 
-    return keep(run, measured(run, of, measure), PROFILED)
+    return keep(run, measured(run, of, measure, before or surveyed), PROFILED)
 
 
 def to_verify(run: Run, model_id: int, place: int) -> dict[str, Any] | None:
@@ -141,10 +141,14 @@ def _found_so_far(run: Run, model_id: int) -> tuple[list[Surveyed], list[Cell]]:
     return [*map(Surveyed.of, surveyed)], profiled
 
 
-def _of_run(run: Run, of: Subject, kind: str) -> Capacity | None:
+def _of_run(run: Run, of: Subject, kind: str) -> Cell | None:
     """What this run found of the option so far."""
     found = offered(cells(run, of.version["model_id"], kind, of_run=True), [of.option])
-    return found[0].capacity if found else None
+    return found[0] if found else None
+
+
+def _capacity(cell: Cell | None) -> Capacity | None:
+    return None if cell is None else cell.capacity
 
 
 def _for(of: Subject, cell: Cell) -> Cell:

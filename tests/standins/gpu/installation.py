@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sysconfig
 from pathlib import Path
 
 from seatrial.serving.tritonserver import TritonInstallation
@@ -32,10 +31,8 @@ def _triton(folder: Path, real: TritonInstallation) -> Path:
     for name in ("bin", "lib", "backends"):
         (folder / name).mkdir(parents=True)
     (folder / "bin" / "tritonserver").symlink_to(real.binary)
-    for library in (Path(sysconfig.get_path("purelib")) / "nvidia_pytriton.libs").iterdir():
-        (folder / "lib" / library.name).symlink_to(library)
     for place in real.environment["LD_LIBRARY_PATH"].split(os.pathsep):
-        for library in Path(place).glob("libpython*"):
+        for library in Path(place).iterdir():
             (folder / "lib" / library.name).symlink_to(library.resolve())
     _compiled(Path(__file__).with_name("cuda.c"), folder / "lib" / "libcuda.so.1")
     backend = shutil.copytree(real.backends / "python", folder / "backends" / "python")

@@ -22,7 +22,7 @@ T4, P40 = (f"GPU-{letter * 8}-0000-0000-0000-000000000000" for letter in "ab")
 WHOLE_S = {T4: 0.004, P40: 0.003}
 USED = 0.5
 """Share of its multiprocessors that the network can use: with that much of the GPU it is as quick as with all."""
-INTERFERENCE = 0.15
+INTERFERENCE = 0.25
 """What each other process that computes adds: caches and memory bandwidth are no client's own."""
 SLOTS = 32
 PROVIDER = "CUDAExecutionProvider"
