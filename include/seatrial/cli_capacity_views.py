@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seatrial.cli_views import table
+from seatrial.words import counted
 
 Document = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ def capacity_lines(found: Document) -> list[str]:
 def _shared(row: Document) -> str:
     alone, factor = row["alone_mu_per_s"], row["interference"]
     return (
-        f"{row['option']}: saturation beside {row['neighbours']} busy neighbours {row['mu_per_s']:.1f}, alone"
+        f"{row['option']}: saturation beside {counted(row['neighbours'], 'neighbour')} {row['mu_per_s']:.1f}, alone"
         f" {alone:.1f} (interference {factor:.2f})"
     )
 

@@ -17,7 +17,7 @@ from seatrial.cli import main
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import DeviceTaken, ServerFailed
 from seatrial.profiling import bench, capacity
-from seatrial.profiling.cell import Cell
+from seatrial.profiling.cell import Cell, Objective
 from seatrial.profiling.pruning import FINALISTS, LEAST, SPARE
 from seatrial.profiling.same_measurement import for_objective
 from seatrial.steps import profile_hardware as steps
@@ -146,7 +146,7 @@ def test_another_objective_for_the_same_files_is_surveyed_without_load(
             steps.survey_hardware(run, other["model_id"], option)
     found = documents(manager, other["model_id"], "SurveyHardware", "tighter")
     for name, before in documents(manager, first["model_id"], "SurveyHardware", "first").items():
-        assert found[name]["objective"] == tighter
+        assert Objective.model_validate(found[name]["objective"]) == Objective.model_validate(tighter)
         assert found[name]["capacity"]["mu"] == before["capacity"]["mu"]
         surveyed = Cell.model_validate(before)  # whose estimate is of more service times than are kept
         looser = for_objective(surveyed.capacity, surveyed.objective, surveyed.option.instances)

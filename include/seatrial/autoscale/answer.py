@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from seatrial.autoscale.bottleneck import Bottleneck, bottleneck
 from seatrial.autoscale.derive import ScalingPolicy, floor_two_digits
 from seatrial.profiling.cell import Cell
+from seatrial.words import counted
 
 SAYS = {
     "CPU": "What limits a replica is the processor",
@@ -106,8 +107,9 @@ def _paragraph(cell: Cell, best: Way, dearest: Way, found: Bottleneck, policy: S
     ]
     if cell.alone is not None and cell.interference is not None:
         sentences.append(
-            f"That is beside {cell.alone.neighbours} equally busy neighbours on the same GPU; alone there it would"
-            f" saturate at {cell.alone.mu:.3g} instead of {capacity.mu:.3g}, {cell.interference:.2f} times as much."
+            f"That is beside {counted(cell.alone.neighbours, 'neighbour')} on the same GPU, equally busy; alone there"
+            f" it would saturate at {cell.alone.mu:.3g} instead of {capacity.mu:.3g}, {cell.interference:.2f} times as"
+            " much."
         )
     if dearest.price > best.price:
         sentences.append(
@@ -123,4 +125,4 @@ def _saving(best: Way, dearest: Way) -> float:
 
 
 def _replicas(way: Way) -> str:
-    return f"{way.replicas} {'replica' if way.replicas == 1 else 'replicas'} of {way.option}"
+    return f"{counted(way.replicas, 'replica')} of {way.option}"

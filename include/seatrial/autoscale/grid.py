@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.cell import Cell
+from seatrial.words import counted
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def _row(option: HardwareOption) -> str:
     share = f" {Fraction(option.mps_share).limit_denominator(100)}" if option.mps_share else ""
     device = f"{option.gpu or 'any GPU'}{share}, " if option.device == "gpu" else ""
     precision = "" if option.precision == "fp32" else f", {option.precision}"
-    return f"{device}{_many(option.cores, 'core')} × {_many(option.threads, 'thread')}{precision}"
+    return f"{device}{counted(option.cores, 'core')} × {counted(option.threads, 'thread')}{precision}"
 
 
 def _row_size(option: HardwareOption) -> tuple[float | str, ...]:
@@ -50,12 +51,8 @@ def _row_size(option: HardwareOption) -> tuple[float | str, ...]:
 
 def _column(option: HardwareOption) -> str:
     batch = f"batch {option.max_batch}" if option.max_batch > 1 else "no batches"
-    return f"{_many(option.instances, 'instance')}\n{batch}"
+    return f"{counted(option.instances, 'instance')}\n{batch}"
 
 
 def _column_size(option: HardwareOption) -> tuple[float | str, ...]:
     return (option.instances, option.max_batch)
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -15,8 +15,8 @@ import numpy as np
 
 from seatrial.profiling.gauges import Gauges
 
-SLOW = 8.0
-"""Times the median from which on a request counts as one of the slow ones."""
+SLOW, SLOW_OF_LIMIT = 8.0, 0.1
+"""Times the median, and share of the objective's latency, from which on a request counts as one of the slow ones."""
 SLOW_REQUESTS, SLOW_SHARE = 5, (0.002, 0.2)
 """So many slow requests at least, and which share of all: fewer are the machine's pauses, more are no exception."""
 SLOWER, BLOCKS = 1.15, 10
@@ -43,12 +43,15 @@ class Seen:
     gauges: Gauges
 
 
-def findings(seen: Sequence[Seen], cores: int, before: Sequence[str] = ()) -> tuple[str, ...]:
-    """Of the windows as they came, on a server with so many `cores`. `before`: what was found of the same server's
-    earlier windows; a new sentence of a rule replaces its old one."""
+def findings(seen: Sequence[Seen], limit_s: float, cores: int, before: Sequence[str] = ()) -> tuple[str, ...]:
+    """Of the windows as they came, on a server with so many `cores`; `limit_s`: the objective's.
+    `before`: what was found of the same server's earlier windows; a new sentence of a rule replaces its old one."""
     loaded = [one for one in seen if one.kind != "idle"]
     services_s = [service_s for one in loaded for service_s in one.services_s]
-    found = (failures(seen), slow_ones(services_s), slowing(services_s), growth(_memory(loaded)), instant(seen, cores))
+    found = (
+        *(failures(seen), slow_ones(services_s, limit_s), slowing(services_s)),
+        *(growth(_memory(loaded)), instant(seen, cores)),
+    )
     by_rule = {sentence.split(":")[0]: sentence for sentence in (*before, *found) if sentence is not None}
     return tuple(by_rule.values())
 
@@ -61,12 +64,12 @@ def failures(seen: Sequence[Seen]) -> str | None:
     return f"fails requests: {failed} of {sent} ({failed / sent:.2%}) were answered with an error, the first: {reason}"
 
 
-def slow_ones(services_s: Sequence[float]) -> str | None:
+def slow_ones(services_s: Sequence[float], limit_s: float) -> str | None:
     """A pause makes one request slow; a second path through the model makes a share of them slow."""
     if not services_s:
         return None
     median_s = float(np.median(services_s))
-    slow = [service_s for service_s in services_s if service_s > SLOW * median_s]
+    slow = [service_s for service_s in services_s if service_s > max(SLOW * median_s, SLOW_OF_LIMIT * limit_s)]
     least, most = SLOW_SHARE
     if len(slow) < SLOW_REQUESTS or not least <= len(slow) / len(services_s) <= most:
         return None

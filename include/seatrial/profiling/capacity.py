@@ -232,7 +232,9 @@ def _result(
             "seed": bench.seed,
             "seconds": round(time.monotonic() - began, 2),
             "notes": tuple(bench.notes),
-            "findings": findings(_seen(bench, start.search.queue), max(1, len(bench.core_set)), start.findings),
+            "findings": findings(
+                _seen(bench, start.search.queue), bench.limit_s, max(1, len(bench.core_set)), start.findings
+            ),
             "levels": tuple(bench.levels),
             "queue": start.search.queue,
             "services_ms": tuple(round(1000 * s, 3) for s in _sample(start.search.services_s)),

@@ -15,6 +15,7 @@ from seatrial.hardware import HardwareOption
 from seatrial.nvml import Gpu, Gpus
 from seatrial.profiling.matrix import MatrixEntry, expand
 from seatrial.serving.placement import named_gpus, pick_gpu
+from seatrial.words import counted
 
 GB, MIB = 10**9, 2**20
 RUNTIME_BYTES = GB // 2
@@ -86,6 +87,6 @@ def _no_room(option: HardwareOption, gpus: Sequence[Gpu], weights_bytes: int) ->
     if weights_bytes * option.instances + RUNTIME_BYTES <= (share * memory if limit is None else limit):
         return None
     part = "" if limit is not None or share == 1 else f"{Fraction(share).limit_denominator(100)} of "
-    instances = "1 instance" if option.instances == 1 else f"{option.instances} instances"
+    instances = counted(option.instances, "instance")
     needed = f"{instances} of {weights_bytes / GB:.1f} GB of weights and {RUNTIME_BYTES / GB:g} GB"
     return f"{needed} do not fit {part}{(limit or memory) / GB:.1f} GB"

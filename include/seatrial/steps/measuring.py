@@ -28,6 +28,7 @@ from seatrial.steps.not_quiet import not_quiet_kept
 from seatrial.steps.payload import Payload, answered, payload_of
 from seatrial.steps.run import Run
 from seatrial.steps.trial import trial_server
+from seatrial.words import counted
 
 SEED = 1
 VERSIONS = 5
@@ -206,7 +207,9 @@ def _bench(run: Run, of: Subject, replica: Replica, requests: Sequence[EncodedRe
 
 def _alone(bench: Bench, others: Neighbours) -> Alone:
     found = survey_capacity(bench)
-    bench.progress(f"alone on its GPU: saturation {found.mu:.1f} requests/s; now beside {others.count} neighbour(s)")
+    bench.progress(
+        f"alone on its GPU: saturation {found.mu:.1f} requests/s; now beside {counted(others.count, 'neighbour')}"
+    )
     return Alone(neighbours=others.count, mu=found.mu, lambda_max=found.lambda_max)
 
 

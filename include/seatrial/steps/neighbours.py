@@ -15,6 +15,7 @@ from seatrial.served_model import ServedModel
 from seatrial.serving.spec import Replica
 from seatrial.steps.run import Run
 from seatrial.steps.trial import trial_server
+from seatrial.words import counted
 
 
 @dataclass(frozen=True)
@@ -57,5 +58,5 @@ def neighbours(
             except SeatrialError as error:
                 missing = f"{wanted - len(found)} of {wanted} neighbours on the GPU did not start: {error.message}"
                 break
-        run.progress(missing or f"{wanted} neighbours on {replica.gpu.model}: the rest of its shares")
+        run.progress(missing or f"{counted(wanted, 'neighbour')} on {replica.gpu.model}: the rest of its shares")
         yield Neighbours(running.enter_context(Driver(found, requests)), len(found), missing)

@@ -60,7 +60,7 @@ def test_the_saving_is_against_the_dearest_way_estimated_ones_included() -> None
 
 def test_a_share_is_said_to_be_measured_beside_its_neighbours() -> None:
     share = cell(mu=80.0, lam=70.0).model_copy(update={"alone": Alone(neighbours=3, mu=100.0, lambda_max=90.0)})
-    said = "beside 3 equally busy neighbours on the same GPU; alone there it would saturate at 100 instead of 80, 1.25"
+    said = "beside 3 neighbours on the same GPU, equally busy; alone there it would saturate at 100 instead of 80, 1.25"
     assert said in told(share).paragraph
     assert "neighbours" not in told(cell()).paragraph
 

@@ -50,7 +50,7 @@ def test_a_share_of_a_gpu_has_a_line_of_what_it_did_alone() -> None:
     parts = {"choice": choice, "policy": policy, "answer": answer(share, [share], policy)}
     document: dict[str, Any] = {name: part.model_dump(mode="json") for name, part in parts.items()}
     assert capacity_lines({**document, "not_quiet": []})[2] == (
-        "t4-quarter: saturation beside 3 busy neighbours 80.0, alone 100.0 (interference 1.25)"
+        "t4-quarter: saturation beside 3 neighbours 80.0, alone 100.0 (interference 1.25)"
     )
 
 

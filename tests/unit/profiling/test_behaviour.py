@@ -47,7 +47,7 @@ def test_failed_requests_are_counted_with_the_first_reason() -> None:
 def test_a_model_that_stops_now_and_then_is_told_with_how_long(median_s: float, seed: int) -> None:
     services_s = noisy(median_s, 2000, seed)
     services_s[::200] = [20 * median_s] * 10
-    said = slow_ones(services_s)
+    said = slow_ones(services_s, 10 * median_s)
     assert said is not None
     assert "10 of 2000 (0.5%)" in said
     assert f"took {20_000 * median_s:.1f} ms" in said
@@ -57,11 +57,17 @@ def test_a_model_that_stops_now_and_then_is_told_with_how_long(median_s: float, 
 def test_noise_and_a_few_pauses_of_the_machine_are_no_second_mode(median_s: float, seed: int, pauses: int) -> None:
     services_s = noisy(median_s, 2000, seed, by=0.7)
     services_s[:pauses] = [2 * SLOW * median_s] * pauses
-    assert slow_ones(services_s) is None
+    assert slow_ones(services_s, 10 * median_s) is None
+
+
+def test_what_is_slow_but_far_below_the_limit_is_not_told() -> None:
+    services_s = [0.0003] * 199 + [0.003]
+    assert slow_ones(services_s * 10, 0.01) is not None
+    assert slow_ones(services_s * 10, 0.1) is None
 
 
 def test_what_half_of_the_requests_take_is_no_exception() -> None:
-    assert slow_ones([0.001, 0.02] * 500) is None
+    assert slow_ones([0.001, 0.02] * 500, 0.1) is None
 
 
 @given(MODES, st.integers(0, 99), st.floats(1.3, 5))
@@ -96,8 +102,8 @@ def test_memory_is_looked_at_over_all_windows_without_the_first_half_of_saturati
 
     first = seen("saturation", gauges=window([10, 50, 90, 100, 100, 100]))
     flat, rising = seen(gauges=window([100.0] * 9)), seen(gauges=window([100.0 + 5 * n for n in range(9)]))
-    assert findings([first, flat], 1) == ()
-    (said,) = findings([first, rising], 1)
+    assert findings([first, flat], 0.1, 1) == ()
+    (said,) = findings([first, rising], 0.1, 1)
     assert said.startswith("takes ever more memory: 10")
 
 
@@ -124,7 +130,7 @@ def test_a_generator_that_is_saturated_before_the_server_is_told(
 
 def test_a_new_sentence_of_a_rule_replaces_its_old_one() -> None:
     before = ("fails requests: 1 of 10", "gets slower: much")
-    assert findings([seen(failed=5, reason="no")], 1, before) == (
+    assert findings([seen(failed=5, reason="no")], 0.1, 1, before) == (
         "fails requests: 5 of 100 (5.00%) were answered with an error, the first: no",
         "gets slower: much",
     )
