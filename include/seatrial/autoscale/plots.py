@@ -89,7 +89,7 @@ def _open(cell: Cell) -> list[Level]:
 
 def _of_matrix(figure: Any, grid: Grid, chosen: str) -> Any:
     """Each option's rate and price per request/s; empty where none was measured."""
-    figure.set_size_inches(3 + 1.5 * len(grid.columns), 1.5 + 0.7 * len(grid.rows))
+    figure.set_size_inches(4 + 1.5 * len(grid.columns), 2 + 0.7 * len(grid.rows))
     axes, most = figure.subplots(), max((cell.capacity.lambda_max for cell in grid.cells.values()), default=0.0)
     columns = range(len(grid.columns))
     rates = [[_rate(grid.cells.get((row, column))) for column in columns] for row in range(len(grid.rows))]
@@ -103,8 +103,8 @@ def _of_matrix(figure: Any, grid: Grid, chosen: str) -> Any:
     axes.set_yticks(range(len(grid.rows)), grid.rows)
     some = next(iter(grid.cells.values()))
     limit = f"p{some.objective.percentile:g} ≤ {some.objective.latency_ms:g} ms"
-    axes.set_title(
-        f"{some.model}@{some.version}: requests/s with {limit}, below it the price of one, framed: the choice"
+    figure.suptitle(
+        f"{some.model}@{some.version}: requests/s with {limit}\nbelow it the price of one; framed: the choice"
     )
     figure.colorbar(image, label="requests/s")
     return figure
@@ -124,4 +124,4 @@ def _label(cell: Cell) -> str:
 def _frame(column: int, row: int) -> Any:
     from matplotlib.patches import Rectangle
 
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=LIMIT, linewidth=2)
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=LIMIT, linewidth=3, clip_on=False)
