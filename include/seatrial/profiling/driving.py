@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 TIMEOUT_S = 30.0
 PAUSE_S = 0.05
 """After a request that failed: a server that refuses at once is not to be asked ten thousand times a second."""
+DRAIN_S = 5.0
+"""At the end of a load, for what is still being answered: it would disturb what is measured next."""
 LONGEST_LINE = 2**30
 
 
@@ -90,7 +92,7 @@ class _Sender:
     answered: int = 0
     failed: int = 0
     reason: str = ""
-    outstanding: set[asyncio.Task[None]] = field(default_factory=set)
+    outstanding: set[asyncio.Task[bool]] = field(default_factory=set)
     turn: int = 0
 
     async def first(self) -> None:
@@ -99,7 +101,9 @@ class _Sender:
 
     async def closed(self) -> None:
         while True:
-            if not await self._send():
+            sent = self._begin()
+            await asyncio.wait([sent])  # which goes on when this caller is cancelled
+            if not sent.result():
                 await asyncio.sleep(PAUSE_S)
 
     async def open(self, load: Load) -> None:
@@ -109,14 +113,16 @@ class _Sender:
             due += random.exponential(1 / load.rate)
             await asyncio.sleep(max(0.0, due - loop.time()))
             if len(self.outstanding) < load.bound:
-                task = asyncio.create_task(self._one())
-                self.outstanding.add(task)
-                task.add_done_callback(self.outstanding.discard)
+                self._begin()
 
-    async def _one(self) -> None:
-        await self._send()
+    def _begin(self) -> asyncio.Task[bool]:
+        task = asyncio.create_task(self._send())
+        self.outstanding.add(task)
+        task.add_done_callback(self.outstanding.discard)
+        return task
 
     async def _send(self) -> bool:
+        """Whether it was answered."""
         self.turn += 1
         try:
             await self.transport.send(self.address, self.requests[self.turn % len(self.requests)], TIMEOUT_S)
@@ -148,12 +154,23 @@ async def _serve() -> None:
                 asyncio.create_task(one) for number, sender in enumerate(senders) for one in _work(sender, load, number)
             ]
             say({"driving": True})
-            stopped = await reader.readline()
-            for task in [*work, *(task for sender in senders for task in sender.outstanding)]:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
-            if stopped:
-                say(_sum(senders).model_dump())
+            if not await reader.readline():
+                return  # nobody is left to ask
+            await _end(work, senders)
+            say(_sum(senders).model_dump())
+
+
+async def _end(work: Sequence[asyncio.Task[None]], senders: Sequence[_Sender]) -> None:
+    """Nothing more is sent, and what was sent is answered, or given up."""
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+    outstanding = [task for sender in senders for task in sender.outstanding]
+    if outstanding:
+        _, stuck = await asyncio.wait(outstanding, timeout=DRAIN_S)
+        for one in stuck:
+            one.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
 
 
 def _work(sender: _Sender, load: Load, number: int) -> Iterator[Coroutine[Any, Any, None]]:
