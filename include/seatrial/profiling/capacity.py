@@ -9,27 +9,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from seatrial.client.answers import ModelStatistics
 from seatrial.profiling.behaviour import Seen, failures, findings
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.cell import Capacity
 from seatrial.profiling.load import LoadResult
-from seatrial.profiling.observed import in_batches, one_by_one, service_times
+from seatrial.profiling.observed import in_batches, one_by_one, service_times, under_load
 from seatrial.profiling.queue import Queue
-from seatrial.profiling.queue_model import BLOCK
+from seatrial.profiling.resampling import fewer
 from seatrial.profiling.search import FAR, NEXT_TO, Search
 
 IDLE_S = 1.0
 SURVEY_S = 2.5
 SATURATION_S = 5.0  # each answer is a service time that the model knows
+MORE_S = 4.0  # of saturation, where they differ so much that the model is not SURE_ENOUGH of its answer
+SURE_ENOUGH = 0.02
 VERIFY_S = 40.0
 VERIFIED_TIMES = 4
 SOME_FAILED = 3  # requests of a level, none of whose answers a lower load would change
-HIGHER = 1.1  # upper end of the interval above the answer where no level failed
 KEPT_SERVICES = 1000
 NOTHING = (0.0, 0.0, 0.0)
 
@@ -76,6 +75,9 @@ def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity
     search, best, kept = start.search, start.at, None
     if start.failed or start.idle_p50_ms > bench.objective.latency_ms:
         return _result(bench, start, "infeasible", NOTHING, best, began)
+    if search.unsure() > SURE_ENOUGH:
+        search = _surer(bench, search, SATURATION_S if surveyed is None else SURVEY_S)
+        start = replace(start, search=search)
     while search.method is None:
         rate = search.next_rate()
         found = _level(bench, search, rate)
@@ -91,8 +93,8 @@ def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity
     else:
         bench.progress(f"kept at {best.rate:.1f} requests/s: p99 {best.p99_ms:.1f} ms")
         bench.note_chance(kept)
-    high = min(search.high, HIGHER * search.answer)
-    return _result(bench, start, search.method, (search.low, search.answer, high), best, began)
+    low, high = search.interval()
+    return _result(bench, start, search.method, (low, search.answer, high), best, began)
 
 
 def verify_capacity(bench: Bench, measured: Capacity) -> Capacity:
@@ -130,11 +132,10 @@ def _start(bench: Bench, saturation_s: float) -> Start:
     if idle_ms > bench.objective.latency_ms:
         bench.notes.append(f"idle p50 {idle_ms:.1f} ms is above the objective {bench.objective.latency_ms:g} ms")
         return Start(idle_ms, _latencies(idle), _search(bench, idle.rate, Queue(instances=bench.instances)))
-    concurrency = max(4, 3 * bench.instances * bench.max_batch)
-    full = bench.closed(concurrency=concurrency, seconds=saturation_s, least=40)
+    full = _saturated(bench, saturation_s)
     while bench.more_load():
         counted[-1] = bench.counted()
-        full = bench.closed(concurrency=concurrency, seconds=saturation_s, least=40)
+        full = _saturated(bench, saturation_s)
     counted.append(bench.counted())
     queue = _queue(bench, idle_ms / 1000, full, counted)
     if idle.failed or full.failed:
@@ -144,6 +145,19 @@ def _start(bench: Bench, saturation_s: float) -> Start:
     search = _search(bench, full.rate, queue)
     search.learn(_services(idle, queue) + _services(full, queue))
     return Start(idle_ms, _latencies(idle), search)
+
+
+def _saturated(bench: Bench, seconds: float) -> LoadResult:
+    return bench.closed(concurrency=max(4, 3 * bench.instances * bench.max_batch), seconds=seconds, least=40)
+
+
+def _surer(bench: Bench, search: Search, known_s: float) -> Search:
+    """The search with more saturation than the `known_s` that it was made of."""
+    more = _saturated(bench, MORE_S)
+    bench.progress(f"saturation again: {more.rate:.1f} requests/s, since service times differ")
+    surer = _search(bench, (search.mu * known_s + more.rate * MORE_S) / (known_s + MORE_S), search.queue)
+    surer.learn(search.services_s + _services(more, search.queue))
+    return surer
 
 
 def _queue(bench: Bench, idle_p50_s: float, full: LoadResult, counted: Sequence[ModelStatistics]) -> Queue:
@@ -171,6 +185,7 @@ def _level(bench: Bench, search: Search, rate: float) -> LoadResult:
     """One level, which the search learns from. When it fails and the queue model, knowing it, still says that it should
     not, it goes on for as long again before that is believed: other work comes in bursts."""
     found = bench.open(rate)
+    search.queue = under_load(found.left_s, found.server_s, search.queue)
     search.learn(_services(found, search.queue))
     if bench.holds(found) or found.aborted or found.failed or search.predicted < rate:
         return found
@@ -200,7 +215,7 @@ def _seen(bench: Bench, queue: Queue | None) -> list[Seen]:
 
 
 def _services(found: LoadResult, queue: Queue) -> list[float]:
-    return service_times(found.sent_s, found.latency_s, queue)
+    return service_times(found.left_s, found.server_s, queue)
 
 
 def _latencies(found: LoadResult) -> Latencies:
@@ -237,14 +252,6 @@ def _result(
             ),
             "levels": tuple(bench.levels),
             "queue": start.search.queue,
-            "services_ms": tuple(round(1000 * s, 3) for s in _sample(start.search.services_s)),
+            "services_ms": tuple(round(1000 * s, 3) for s in fewer(start.search.services_s, KEPT_SERVICES)),
         }
     )
-
-
-def _sample(services_s: Sequence[float]) -> Sequence[float]:
-    """No more than KEPT_SERVICES of them, in blocks of neighbours from all over, since slow ones come in bursts."""
-    if len(services_s) <= KEPT_SERVICES:
-        return services_s
-    starts = np.linspace(0, len(services_s) - BLOCK, KEPT_SERVICES // BLOCK).astype(int)
-    return [service_s for start in starts for service_s in services_s[start : start + BLOCK]]

@@ -7,9 +7,11 @@ omission). Requests are encoded beforehand. From several processes it comes wher
 from __future__ import annotations
 
 import asyncio
+import selectors
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +29,8 @@ MANY = 10
 
 @dataclass(frozen=True)
 class LoadResult:
-    """One level of load. Of every answered request, in the order of the answers: `latency_s`, and `sent_s`, its
-    intended send moment since the level began. `lateness_s` of every send; `failed` with the first reasons."""
+    """One level of load. Of every answered request, in the order of the answers: `latency_s`; `sent_s`, its intended
+    send moment since the level began; `lateness_s`, by how much it was sent later. `failed` with the first reasons."""
 
     rate: float
     seconds: float
@@ -38,6 +40,16 @@ class LoadResult:
     failed: int
     reasons: tuple[str, ...]
     aborted: bool
+
+    @property
+    def left_s(self) -> Array:
+        """When each request was really sent, since the level began."""
+        return self.sent_s + self.lateness_s
+
+    @property
+    def server_s(self) -> Array:
+        """What each request took from then on: its latency without what the generator was late."""
+        return self.latency_s - self.lateness_s
 
     def percentile_ms(self, percentile: float) -> float:
         return float(np.percentile(self.latency_s, percentile)) * 1000 if len(self.latency_s) else float("inf")
@@ -59,10 +71,11 @@ class LoadResult:
         return len(late), bursts(late, limit_s)
 
     def then(self, more: LoadResult) -> LoadResult:
-        """Both levels, of one rate, as one that took as long as both."""
+        """Both, of one kind of load, as one that took as long as both."""
+        seconds = self.seconds + more.seconds
         return LoadResult(
-            rate=self.rate,
-            seconds=self.seconds + more.seconds,
+            rate=(self.rate * self.seconds + more.rate * more.seconds) / seconds,
+            seconds=seconds,
             latency_s=np.concatenate([self.latency_s, more.latency_s]),
             sent_s=np.concatenate([self.sent_s, self.seconds + more.sent_s]),
             lateness_s=np.concatenate([self.lateness_s, more.lateness_s]),
@@ -86,7 +99,7 @@ def closed_loop(
     start: Start = time.monotonic,
 ) -> LoadResult:
     """`concurrency` callers, each sending when its last call is answered, for `seconds` and at least `least` calls."""
-    return asyncio.run(_closed(address, requests, concurrency, seconds, least, start))
+    return _run(_closed(address, requests, concurrency, seconds, least, start))
 
 
 def open_loop(
@@ -121,7 +134,14 @@ def at_moments(
     start: Start = time.monotonic,
 ) -> LoadResult:
     """A level, or one process's part of it."""
-    return asyncio.run(_open(address, requests, intended, rate, seconds, bound, start))
+    return _run(_open(address, requests, intended, rate, seconds, bound, start))
+
+
+def _run(work: Coroutine[Any, Any, LoadResult]) -> LoadResult:
+    """In a loop that wakes to the microsecond. The usual one waits in whole milliseconds, rounded up, by which requests
+    would be sent late."""
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
+        return runner.run(work)
 
 
 async def _closed(
@@ -155,7 +175,7 @@ async def _closed(
         seconds=spent,
         latency_s=np.array(latency),
         sent_s=np.array(sent_at),
-        lateness_s=np.zeros(0),
+        lateness_s=np.zeros(len(latency)),
         failed=len(reasons),
         reasons=tuple(reasons[:3]),
         aborted=False,
@@ -180,7 +200,7 @@ async def _open(
 
     async def one(transport: AioTransport, request: EncodedRequest, offset: float) -> None:
         due = began + offset
-        lateness.append(time.monotonic() - due)
+        late = time.monotonic() - due
         try:
             await transport.send(address, request, TIMEOUT_S)
         except SeatrialError as error:
@@ -188,6 +208,7 @@ async def _open(
         else:
             latency.append(time.monotonic() - due)
             sent_at.append(offset)
+            lateness.append(late)
 
     async with AioTransport() as transport:
         await transport.send(address, requests[0], TIMEOUT_S)  # the connection is not part of the load

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from seatrial.client.answers import ModelStatistics
 from seatrial.profiling.queue import Queue
 from seatrial.tensors import Array
 
+ENOUGH = 20  # requests by which a median is known
 SOME = 0.1
 """Requests a batch by which a server that batches differs from one that does not, or is short of a full one."""
 
@@ -46,18 +48,36 @@ def in_batches(idle_p50_s: float, mu: float, instances: int, idle: ModelStatisti
     )
 
 
+def under_load(sent_s: Array, latency_s: Array, queue: Queue) -> Queue:
+    """`queue` with the floor that a level shows. Who finds the server asleep wakes it, as no request of a closed loop
+    does: that is what it takes longer than those that wait for a worker."""
+    if queue.max_batch > 1:
+        return queue
+    found = list(_worked(sent_s, latency_s, queue))
+    alone, after_others = ([took for took, waited in found if waited is which] for which in (False, True))
+    if min(len(alone), len(after_others)) < ENOUGH:
+        return queue
+    waking_s = max(0.0, float(np.median(alone) - np.median(after_others)))
+    return queue.model_copy(update={"floor_s": queue.floor_s + waking_s})
+
+
 def service_times(sent_s: Array, latency_s: Array, queue: Queue) -> list[float]:
     """Seconds that one request takes a worker, as each execution shows it, in the order of sending.
 
     `sent_s` and `latency_s`: send moment and latency of each request, in any order. An execution begins when its first
     request is there and one of the workers has finished what came before: the inverse of `queue_model.latencies`.
     """
-    free, services = [0.0] * queue.instances, []
+    return [took for took, _ in _worked(sent_s, latency_s, queue)]
+
+
+def _worked(sent_s: Array, latency_s: Array, queue: Queue) -> Iterator[tuple[float, bool]]:
+    """Of each execution what it says that one request takes, and whether it waited for a worker."""
+    free = [0.0] * queue.instances
     for there, finished, requests in _executions(sent_s + queue.floor_s, sent_s + latency_s, queue):
-        start = max(there, heapq.heappop(free))
-        services.append(max(0.0, finished - start) / queue.of_batch(requests))
+        before = heapq.heappop(free)
+        start = max(there, before)
+        yield max(0.0, finished - start) / queue.of_batch(requests), before > there
         heapq.heappush(free, max(start, finished))
-    return services
 
 
 def _executions(there_s: Array, done_s: Array, queue: Queue) -> list[tuple[float, float, int]]:

@@ -1,25 +1,27 @@
 """What a server with known service times does under load (pure). Source: methods, capacity of one cell.
 
-Each request, or the first of each batch, takes one service time, drawn from those that were observed: in blocks of
-neighbours, since slow ones come in bursts.
+Each request, or the first of each batch, takes one service time, drawn from those that were observed (`resampling`).
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from seatrial.profiling.arrivals import POISSON, Gaps, arrivals
 from seatrial.profiling.queue import Queue
+from seatrial.profiling.resampling import BLOCK, resampled
 from seatrial.tensors import Array
 
-BLOCK = 8  # observed service times that stay together; as many as one pause of the machine slows
 REQUESTS, REQUESTS_OF_MANY = 200_000, 60_000
 """Simulated to tell a late share, for one worker and for several, whose simulation takes nine times as long. Late ones
 come in long runs: over seeds the rates have a standard deviation of 0.5 to 0.8 % and of 1.2 to 2 %; with 20 000
 requests of 2 to 4 %."""
+
+REPLICATES, NEAR = 12, 0.05
 
 
 def latencies(
@@ -28,7 +30,7 @@ def latencies(
     """Simulated latencies in seconds at `rate` requests/s. Same seed, same arrivals at every rate, only closer."""
     random = np.random.default_rng(seed)
     arriving = arrivals(gaps, rate, requests, random)
-    services = _in_blocks(random, np.asarray(service_s, dtype=np.float64), requests)
+    services = resampled(random, np.asarray(service_s, dtype=np.float64), requests)
     if queue.instances == queue.max_batch == 1:
         return queue.floor_s + _one_worker(arriving, services)
     return queue.floor_s + _workers(arriving, services, queue)
@@ -74,11 +76,24 @@ def highest_rate(
     return low
 
 
-def _in_blocks(random: np.random.Generator, observed: Array, requests: int) -> Array:
-    """Circular block bootstrap: blocks of neighbours from anywhere in `observed`, each as likely as any other."""
-    starts = random.integers(0, len(observed), -(-requests // BLOCK))
-    drawn: Array = observed[(starts[:, None] + np.arange(BLOCK)) % len(observed)].ravel()[:requests]
-    return drawn
+def relative_error(
+    rate: float, service_s: Sequence[float], queue: Queue, limit_s: float, *, seed: int = 1, gaps: Gaps = POISSON
+) -> float:
+    """Standard error, as a share of it, of a highest `rate` that so many service times say; 1 where they are too few.
+
+    By how much late shares at that rate differ between REPLICATES of them (bootstrap), over how much they rise with it.
+    """
+    if not rate or len(service_s) < 2 * BLOCK:
+        return 1.0
+    known, random = np.asarray(service_s, dtype=np.float64), np.random.default_rng(seed)
+
+    def late(times: float, services: Array) -> float:
+        share = late_share(times * rate, services.tolist(), queue, limit_s, seed=seed, gaps=gaps)
+        return math.log(max(share, 1 / REQUESTS))
+
+    rises = (late(1 + NEAR, known) - late(1 - NEAR, known)) / (2 * NEAR)
+    replicates = [late(1.0, resampled(random, known, len(known))) for _ in range(REPLICATES)]
+    return min(1.0, float(np.std(replicates, ddof=1)) / rises) if rises > 0 else 1.0
 
 
 def _one_worker(arrivals: Array, services: Array) -> Array:

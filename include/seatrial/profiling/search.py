@@ -7,18 +7,22 @@ did not. Each level also makes the model better, so that two or three of them ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from seatrial.profiling.arrivals import POISSON, Gaps
 from seatrial.profiling.queue import Queue
-from seatrial.profiling.queue_model import highest_rate
+from seatrial.profiling.queue_model import highest_rate, relative_error
 
 CAUTION = 0.95  # share of the model's answer that is measured
 AGREES = 1.10  # a level that kept the objective this close below that share settles the answer
 NEXT_TO = 1.06  # so does a level that did not keep it this close above one that did
 FAR = 1.5  # times a level that kept it: where one that did not lies further above, the model was wrong about something
+HIGHER = 1.1  # upper end of the interval above an answer of the levels where none of them failed
+SURE = 2.0  # standard errors to both sides of the model's answer
+MODEL_ERROR = 0.02  # of its answer, where chance plays no part
 LOWEST = 0.1  # share of mu below which no rate is tried: nobody would pay for such a replica
 
 
@@ -70,6 +74,18 @@ class Search:
         """The highest rate that keeps the objective, requests/s: the model's where a level agrees with it."""
         close = min(self.predicted, AGREES * self.low, self.high)
         return max(self.low, close) if self.method == "model" else self.low
+
+    def unsure(self) -> float:
+        """Standard error of the model's answer by what it was fitted to, as a share of it: takes a second at most."""
+        return relative_error(self.predicted, self.services_s, self.queue, self.limit_s, gaps=self.gaps)
+
+    def interval(self) -> tuple[float, float]:
+        """Between which rates the true one lies: by the model's own error where a level agrees with it, else between
+        the levels."""
+        if self.method != "model":
+            return self.low, min(self.high, HIGHER * self.answer)
+        apart = SURE * math.hypot(self.unsure(), MODEL_ERROR)
+        return self.answer * max(0.0, 1 - apart), max(self.answer, min(self.mu, self.answer * (1 + apart)))
 
     def next_rate(self) -> float:
         """What the model proposes, where that lies well between what is known; else the middle."""

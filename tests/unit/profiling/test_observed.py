@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.client.answers import ModelStatistics
-from seatrial.profiling.observed import in_batches, one_by_one, service_times
+from seatrial.profiling.observed import in_batches, one_by_one, service_times, under_load
 from seatrial.profiling.queue import Queue
 from seatrial.profiling.queue_model import highest_rate, latencies
 
@@ -84,3 +84,18 @@ def test_the_service_times_of_batches_are_found_again(most: int, each_more: floa
     arrivals = np.cumsum(np.random.default_rng(3).exponential(1.0, 200)) / rate
     found = service_times(arrivals, latencies(rate, services, queue, requests=200, seed=3), queue)
     assert all(min(abs(one - known) for known in services) < 1e-6 for one in found)
+
+
+def test_who_wakes_a_server_waits_for_that_and_holds_no_worker_meanwhile() -> None:
+    sent = np.cumsum(np.random.default_rng(3).exponential(1.0, 400)) / 70
+    latency = latencies(70, [0.01], Queue(floor_s=0.001), requests=400, seed=3)
+    done = sent + latency
+    asleep = np.concatenate([[True], sent[1:] > done[:-1]])
+    found = under_load(sent, latency + 0.002 * asleep, Queue(floor_s=0.001))
+    assert found.floor_s == pytest.approx(0.003, abs=0.0005)
+    assert under_load(sent, latency, Queue(floor_s=0.001)).floor_s == pytest.approx(0.001, abs=1e-6)
+
+
+def test_a_level_in_which_nobody_waits_does_not_change_the_floor() -> None:
+    queue = Queue(floor_s=0.001)
+    assert under_load(np.arange(50.0), np.full(50, 0.02), queue) == queue

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.profiling.queue import Queue
-from seatrial.profiling.queue_model import highest_rate, late_share, latencies
+from seatrial.profiling.queue_model import highest_rate, late_share, latencies, relative_error
 
 
 def test_the_mean_wait_of_md1_is_that_of_pollaczek_and_khinchine() -> None:
@@ -65,3 +65,22 @@ def test_a_server_that_batches_carries_more_by_as_much_as_a_full_batch_is_quicke
     batches = Queue(max_batch=8, each_more=0.1)
     assert highest_rate([0.01], batches, 0.1, 99) > 3 * highest_rate([0.01], Queue(), 0.1, 99)
     assert highest_rate([0.01], batches, 0.1, 99) < batches.saturation(0.01)
+
+
+def by_chance(count: int, share: float, seed: int) -> list[float]:
+    """5 ms; 36 ms more for that share."""
+    random = np.random.default_rng(seed)
+    return list(0.005 * random.lognormal(0, 0.05, count) + 0.036 * (random.random(count) < share))
+
+
+@pytest.mark.parametrize(("share", "count", "limit_s"), [(0.05, 600, 0.15), (0.05, 2400, 0.15), (0.02, 400, 0.06)])
+def test_the_error_is_that_of_the_rate_over_servers_that_are_alike(share: float, count: int, limit_s: float) -> None:
+    samples = [by_chance(count, share, seed) for seed in range(30)]
+    rates = [highest_rate(one, Queue(), limit_s, 99) for one in samples]
+    said = [relative_error(rate, one, Queue(), limit_s) for rate, one in zip(rates, samples, strict=True)]
+    assert float(np.median(said)) == pytest.approx(float(np.std(rates) / np.mean(rates)), rel=0.5)
+
+
+def test_service_times_that_hardly_differ_are_sure_and_too_few_are_not() -> None:
+    assert relative_error(highest_rate([0.01] * 400, Queue(), 0.1, 99), [0.01] * 400, Queue(), 0.1) < 0.01
+    assert relative_error(80.0, [0.01] * 9, Queue(), 0.1) == 1.0

@@ -103,3 +103,25 @@ def test_a_model_that_was_wrong_above_is_not_believed_far_below() -> None:
     search.decide(search.next_rate(), held=True)
     assert search.method is None
     assert search.low < search.next_rate() < search.high
+
+
+def test_the_interval_holds_the_truth_of_a_server_that_pauses_by_chance() -> None:
+    random = np.random.default_rng(2)
+    services = 0.038 * random.lognormal(0, 0.12, 20_000)
+    services[random.random(20_000) < 0.02] += 0.05
+    known = Search(1 / float(np.mean(services)), Queue(), LIMIT_S, 99)
+    known.learn(list(services))
+    held = [
+        low <= known.predicted <= high for low, high in (_run(list(services), seed)[0].interval() for seed in range(20))
+    ]
+    assert np.mean(held) >= 0.8
+
+
+def test_the_levels_own_interval_is_between_what_held_and_what_did_not() -> None:
+    search = Search(100.0, Queue(), LIMIT_S, 99)
+    search.learn([0.01] * 100)
+    while search.method is None:
+        rate = search.next_rate()
+        search.decide(rate, held=rate < 40)
+    assert search.interval() == (search.low, search.high)
+    assert search.low < 40 <= search.high
