@@ -2,7 +2,8 @@
 
 Each subject (two networks; networks that take a known time: constant, batching, two-mode, hiccup) runs on one server.
 It is searched `--searches` times by us and once, in their middle, by perf_analyzer. Then Poisson levels of 45 s or 2000
-requests around our median answer tell the truth: the rate at which as many are late as the objective allows.
+requests around our median answer, and further where it is not among them, tell the truth: the rate at which as many
+are late as the objective allows.
 
 The last line is one JSON object: for each subject all answers, the truth, the seconds of both; and of all subjects
 `within_5_percent` (share of the answers), `covered` (share of the intervals that hold the truth), `spread` (largest
@@ -21,7 +22,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,9 +35,20 @@ from seatrial.profiling.capacity import measure_capacity
 from seatrial.profiling.load import open_loop
 from seatrial.serving.tritonserver import TritonInstallation
 
-AROUND = (0.90, 0.95, 1.0, 1.05, 1.10)
+AROUND = (0.95, 1.0, 1.05)
+STEP, FARTHEST = 1.05, 1.4  # beyond them, up to so many times the answer or less of it
 TRUTH_S, TRUTH_REQUESTS = 45.0, 2000
+TELLING = 10.0  # times the allowed share, or a part of it: what is later than that or less is far from the truth
 NEAR, OFTEN, QUICK_S, FASTER = 0.05, 0.9, 15.0, 10.0
+
+
+class Told(NamedTuple):
+    """What a long level of `rate` requests/s said: which share of them was late, of how many, in how many bursts."""
+
+    rate: float
+    share: float
+    requests: int
+    bursts: int
 
 
 def main() -> int:
@@ -68,8 +80,7 @@ def _measure(home: Path, server: Subject, kind: Kind, searches: int) -> dict[str
     peer = perf_analyzer.search(home, server.address, server.model, server.request, kind.objective, highest)
     print(f"  perf_analyzer: {peer['answer']} requests/s in {peer['seconds']:.0f} s ({peer['said']})", flush=True)
     ours += [_search(server, kind, seed=100 * number) for number in range(searches // 2, searches)]
-    middle = statistics.median(each["answer"] for each in ours)
-    levels = [(rate, _late(server, kind, rate)) for rate in (share * middle for share in AROUND)] if middle else []
+    levels = _around(server, kind, statistics.median(each["answer"] for each in ours))
     truth = crossing(levels, 1 - kind.objective.percentile / 100)
     print(f"  truth: {'not between them' if truth is None else f'{truth:.1f} requests/s'}", flush=True)
     return {"ours": ours, "perf_analyzer": peer, "levels": levels, "truth": truth}
@@ -86,26 +97,47 @@ def _search(server: Subject, kind: Kind, seed: int) -> dict[str, Any]:
             "method": found.method, "seconds": found.seconds}  # fmt: skip
 
 
-def _late(server: Subject, kind: Kind, rate: float) -> float:
-    """Share of requests later than the objective in a long level."""
+def _around(server: Subject, kind: Kind, middle: float) -> list[Told]:
+    """Long levels around `middle`, in ascending order, with the truth between them where it is not far from there."""
+    levels = [_told(server, kind, share * middle) for share in AROUND if middle]
+    allowed = 1 - kind.objective.percentile / 100
+    while levels and crossing(levels, allowed) is None:
+        if levels[-1].share <= allowed and levels[-1].rate < FARTHEST * middle:
+            levels.append(_told(server, kind, STEP * levels[-1].rate))
+        elif levels[0].share > allowed and levels[0].rate > middle / FARTHEST:
+            levels.insert(0, _told(server, kind, levels[0].rate / STEP))
+        else:
+            break
+    return levels
+
+
+def _told(server: Subject, kind: Kind, rate: float) -> Told:
     request = encode(server.model, 1, dict(server.request))
     seconds = max(TRUTH_S, TRUTH_REQUESTS / rate)
     level = open_loop(server.address, [request], rate=rate, seconds=seconds, seed=int(rate), bound=5000)
-    late = level.late_share(kind.objective.latency_ms / 1000)
-    print(f"  {rate:.1f} requests/s for {seconds:.0f} s: {late:.2%} late", flush=True)
-    return round(late, 5)
+    limit_s = kind.objective.latency_ms / 1000
+    told = Told(round(rate, 2), round(level.late_share(limit_s), 5), len(level.latency_s), level.late(limit_s)[1])
+    print(f"  {rate:.1f} requests/s for {seconds:.0f} s: {told.share:.2%} late in {told.bursts} bursts", flush=True)
+    return told
 
 
-def crossing(levels: Sequence[tuple[float, float]], allowed: float) -> float | None:
-    """The rate at which the late share is `allowed`, on the line through all levels with late requests: the logarithm
-    of their share over the rate. None where the levels show none between the lowest and the highest of them."""
-    late = [(rate, share) for rate, share in levels if share > 0]
-    if len(late) < 2:
+def crossing(levels: Sequence[Told], allowed: float) -> float | None:
+    """The rate at which the late share is `allowed`, on the line through the two levels that it lies between and others
+    not far off: the logarithm of their share over the rate, each with the weight of its bursts, since late ones come
+    together. None where no level, in ascending order, or the first already, is later than that."""
+    above = next((number for number, one in enumerate(levels) if one.share > allowed), 0)
+    if not above:
         return None
-    rates, shares = np.array(late).T
-    slope, at_zero = np.polyfit(rates, np.log(shares), 1)
+    near = [
+        one
+        for number, one in enumerate(levels)
+        if number in (above - 1, above) or allowed / TELLING <= one.share <= TELLING * allowed
+    ]
+    shares = np.log([max(one.share, 0.5 / one.requests) for one in near])
+    weights = np.sqrt([max(one.bursts, 1) for one in near])
+    slope, at_zero = np.polyfit([one.rate for one in near], shares, 1, w=weights)
     found = float((np.log(allowed) - at_zero) / slope) if slope > 0 else 0.0
-    return round(found, 2) if levels[0][0] <= found <= levels[-1][0] else None
+    return round(found, 2) if levels[0].rate <= found <= levels[-1].rate else None
 
 
 def _figures(found: Sequence[dict[str, Any]]) -> dict[str, Any]:

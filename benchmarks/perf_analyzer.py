@@ -27,7 +27,11 @@ def search(
     home: Path, address: str, model: str, request: Mapping[str, Array], objective: Objective, highest: float
 ) -> dict[str, Any]:
     """Its binary search over Poisson rates from 1 to `highest` requests/s for the highest within the objective, in
-    steps of a hundredth. `answer` is the highest rate that it reports within the limit, None when it reports none."""
+    steps of a hundredth. `answer` is the highest rate that it reports within the limit, None when it reports none.
+
+    Latencies of three of its windows in a row may differ by half: with the tenth that it allows by itself it ends
+    without an answer, since a p99 differs by more between windows of 5 s.
+    """
     began = time.monotonic()
     ended = subprocess.run(
         [
@@ -35,6 +39,7 @@ def search(
             *("--request-rate-range", f"1:{highest:.0f}:{max(1.0, highest / 100):.0f}", "--binary-search"),
             *("--request-distribution", "poisson", "--percentile", f"{objective.percentile:.0f}"),
             *("--latency-threshold", f"{objective.latency_ms:.0f}", "--input-data", str(_input(home, request))),
+            *("--stability-percentage", "50"),
         ],
         env={**os.environ, "LD_LIBRARY_PATH": str(_libraries(home))},
         capture_output=True,
