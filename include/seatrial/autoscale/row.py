@@ -41,6 +41,8 @@ class Row(BaseModel):
     method: str
     verified_s: float
     mu_per_s: float
+    mu_low_per_s: float | None
+    mu_high_per_s: float | None
     lambda_low_per_s: float | None
     lambda_max_per_s: float | None
     lambda_high_per_s: float | None
@@ -94,6 +96,8 @@ def _row(cell: Cell) -> Row:
         objective_percentile=cell.objective.percentile,
         objective_ms=cell.objective.latency_ms,
         mu_per_s=capacity.mu,
+        mu_low_per_s=capacity.mu_low or None,
+        mu_high_per_s=capacity.mu_high or None,
         lambda_low_per_s=capacity.lambda_low if capacity.feasible and loaded else None,
         lambda_max_per_s=capacity.lambda_max if capacity.feasible else None,
         lambda_high_per_s=capacity.lambda_high if capacity.feasible else None,

@@ -7,6 +7,7 @@ verify_capacity    a long level at the answer; lower ones until one holds       
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from seatrial.profiling.load import LoadResult
 from seatrial.profiling.observed import in_batches, one_by_one, service_times, under_load
 from seatrial.profiling.queue import Queue
 from seatrial.profiling.resampling import fewer
-from seatrial.profiling.search import FAR, NEXT_TO, Search
+from seatrial.profiling.search import FAR, NEXT_TO, SURE, Search
 
 IDLE_S = 1.0
 SURVEY_S = 2.5
@@ -45,11 +46,13 @@ class Latencies:
 
 @dataclass(frozen=True)
 class Start:
-    """What the search for lambda_max begins with: latency without load, saturation, service times."""
+    """What the search for lambda_max begins with: latency without load, saturation with its standard error (a share of
+    it), service times."""
 
     idle_p50_ms: float
     at: Latencies
     search: Search
+    mu_error: float
     findings: tuple[str, ...] = ()
     failed: bool = False
 
@@ -76,8 +79,8 @@ def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity
     if start.failed or start.idle_p50_ms > bench.objective.latency_ms:
         return _result(bench, start, "infeasible", NOTHING, best, began)
     if search.unsure() > SURE_ENOUGH:
-        search = _surer(bench, search, SATURATION_S if surveyed is None else SURVEY_S)
-        start = replace(start, search=search)
+        start = _surer(bench, start, SATURATION_S if surveyed is None else SURVEY_S)
+        search = start.search
     while search.method is None:
         rate = search.next_rate()
         found = _level(bench, search, rate)
@@ -131,7 +134,8 @@ def _start(bench: Bench, saturation_s: float) -> Start:
     bench.progress(f"idle: p50 {idle_ms:.1f} ms")
     if idle_ms > bench.objective.latency_ms:
         bench.notes.append(f"idle p50 {idle_ms:.1f} ms is above the objective {bench.objective.latency_ms:g} ms")
-        return Start(idle_ms, _latencies(idle), _search(bench, idle.rate, Queue(instances=bench.instances)))
+        search = _search(bench, idle.rate, Queue(instances=bench.instances))
+        return Start(idle_ms, _latencies(idle), search, idle.rate_error)
     full = _saturated(bench, saturation_s)
     while bench.more_load():
         counted[-1] = bench.counted()
@@ -140,24 +144,25 @@ def _start(bench: Bench, saturation_s: float) -> Start:
     queue = _queue(bench, idle_ms / 1000, full, counted)
     if idle.failed or full.failed:
         _note_failures(bench)
-        return Start(idle_ms, _latencies(idle), _search(bench, full.rate, queue), failed=True)
+        return Start(idle_ms, _latencies(idle), _search(bench, full.rate, queue), full.rate_error, failed=True)
     bench.progress(f"saturation: {full.rate:.1f} requests/s, {queue.max_batch} at once")
     search = _search(bench, full.rate, queue)
     search.learn(_services(idle, queue) + _services(full, queue))
-    return Start(idle_ms, _latencies(idle), search)
+    return Start(idle_ms, _latencies(idle), search, full.rate_error)
 
 
 def _saturated(bench: Bench, seconds: float) -> LoadResult:
     return bench.closed(concurrency=max(4, 3 * bench.instances * bench.max_batch), seconds=seconds, least=40)
 
 
-def _surer(bench: Bench, search: Search, known_s: float) -> Search:
-    """The search with more saturation than the `known_s` that it was made of."""
-    more = _saturated(bench, MORE_S)
+def _surer(bench: Bench, start: Start, known_s: float) -> Start:
+    """With more saturation than the `known_s` that it was made of."""
+    search, more = start.search, _saturated(bench, MORE_S)
     bench.progress(f"saturation again: {more.rate:.1f} requests/s, since service times differ")
     surer = _search(bench, (search.mu * known_s + more.rate * MORE_S) / (known_s + MORE_S), search.queue)
     surer.learn(search.services_s + _services(more, search.queue))
-    return surer
+    error = math.hypot(start.mu_error * known_s, more.rate_error * MORE_S) / (known_s + MORE_S)
+    return replace(start, search=surer, mu_error=error)
 
 
 def _queue(bench: Bench, idle_p50_s: float, full: LoadResult, counted: Sequence[ModelStatistics]) -> Queue:
@@ -174,7 +179,8 @@ def _known(bench: Bench, before: Capacity) -> Start:
     search = _search(bench, before.mu, before.queue or Queue(instances=bench.instances))
     search.learn([service_ms / 1000 for service_ms in before.services_ms])
     at = Latencies(before.verified_at, before.p50_ms, before.p95_ms, before.p99_ms)
-    return Start(before.idle_p50_ms, at, search, before.findings)
+    error = max(0.0, before.mu_high / before.mu - 1) / SURE
+    return Start(before.idle_p50_ms, at, search, error, before.findings)
 
 
 def _search(bench: Bench, mu: float, queue: Queue) -> Search:
@@ -232,6 +238,8 @@ def _result(
             "feasible": method != "infeasible",
             "method": method,
             "mu": round(start.search.mu, 2),
+            "mu_low": round(start.search.mu * max(0.0, 1 - SURE * start.mu_error), 2),
+            "mu_high": round(start.search.mu * (1 + SURE * start.mu_error), 2),
             "lambda_max": round(answer, 2),
             "lambda_low": round(low, 2),
             "lambda_high": round(high, 2),

@@ -43,10 +43,11 @@ class Level(BaseModel):
 class Capacity(BaseModel):
     """How much load one replica carries; rates in requests per second.
 
-    `mu` is the saturation throughput, `lambda_max` the highest open-loop rate within the objective with its interval
-    [`lambda_low`, `lambda_high`]. Latencies are those measured at `verified_at`. `method`: survey = the queue model's
-    estimate from idle and saturation alone, model = queue model and load agree, live = load alone, infeasible = too
-    slow for one request at a time, or at every rate that was tried.
+    `mu` is the saturation throughput with its interval [`mu_low`, `mu_high`], both 0 in older measurements;
+    `lambda_max` the highest open-loop rate within the objective with its interval [`lambda_low`, `lambda_high`].
+    Latencies are those measured at `verified_at`. `method`: survey = the queue model's estimate from idle and
+    saturation alone, model = queue model and load agree, live = load alone, infeasible = too slow for one request at a
+    time, or at every rate that was tried.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -54,6 +55,8 @@ class Capacity(BaseModel):
     feasible: bool
     method: Literal["survey", "model", "live", "infeasible"]
     mu: float
+    mu_low: float = 0.0
+    mu_high: float = 0.0
     lambda_max: float
     lambda_low: float
     lambda_high: float

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from seatrial.profiling.cpu_counters import counting
 from seatrial.profiling.readings import CoreTimes, CpuWindow, Edge, GroupTimes, Reading
 from seatrial.profiling.sampling import EVERY_S, sampling
 from seatrial.profiling.throttling import throttled
@@ -45,7 +46,7 @@ def watch(pid: int | None, core_set: Collection[int] = ()) -> Iterator[CpuWindow
     window.edges.append(_edge(pid, watched.server))
     window.readings.append(_read(watched))
     try:
-        with sampling(partial(_sample, watched, window), "gauges"):
+        with counting(cores) as window.counts, sampling(partial(_sample, watched, window), "gauges"):
             yield window
     finally:
         watched = _find(pid, cores)

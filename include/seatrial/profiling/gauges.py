@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict
@@ -30,7 +30,8 @@ class Gauges(BaseModel):
     `others_cores`: what anything else used of the server's cores; `steal_cores`: what the host of this virtual machine
     gave to others of them; `throttled_cores`: what a CPU quota held back. None: not known. `pss_mb`, after the load, is
     memory with each shared page divided among those who share it. A switch is voluntary where a thread waits, and
-    involuntary where another takes its core.
+    involuntary where another takes its core. Instructions per cycle and misses of the last cache are of the server's
+    cores, whoever ran there: few instructions a cycle and many misses are a server that waits for memory.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -49,6 +50,8 @@ class Gauges(BaseModel):
     pss_mb: float | None = None
     voluntary_switches_per_s: float
     involuntary_switches_per_s: float
+    instructions_per_cycle: float | None = None
+    cache_misses_per_s: float | None = None
     curve: Curve = Curve()
 
 
@@ -75,6 +78,8 @@ def gauges_of(window: CpuWindow) -> Gauges:
         pss_mb=end.pss_mb,
         voluntary_switches_per_s=round(voluntary / seconds, 1),
         involuntary_switches_per_s=round(involuntary / seconds, 1),
+        instructions_per_cycle=_per_cycle(window.counts),
+        cache_misses_per_s=_per_second(window.counts.get("cache_misses"), seconds),
         curve=_curve(window),
     )
 
@@ -91,6 +96,16 @@ def others_cores(before: Reading, after: Reading, *, beside: bool) -> float | No
 
 def _cores(before_s: float, after_s: float, seconds: float) -> float:
     return round(max(0.0, after_s - before_s) / max(seconds, 1e-9), 4)
+
+
+def _per_cycle(counts: Mapping[str, float]) -> float | None:
+    if "instructions" not in counts or not counts.get("cycles"):
+        return None
+    return round(counts["instructions"] / counts["cycles"], 3)
+
+
+def _per_second(count: float | None, seconds: float) -> float | None:
+    return None if count is None else round(count / seconds, 1)
 
 
 def _server_s(reading: Reading) -> float:

@@ -23,6 +23,7 @@ from seatrial.profiling.late import bursts, too_many
 from seatrial.tensors import Array
 
 TIMEOUT_S = 30.0
+SLICES = 10  # of a window, whose rates say how sure that of the whole is
 MANY = 10
 """Failed requests, more than were answered, after which a closed loop gives up."""
 
@@ -50,6 +51,13 @@ class LoadResult:
     def server_s(self) -> Array:
         """What each request took from then on: its latency without what the generator was late."""
         return self.latency_s - self.lateness_s
+
+    @property
+    def rate_error(self) -> float:
+        """Standard error of a closed loop's rate, as a share of it: by how much slices of its time differ."""
+        done_s = self.sent_s + self.latency_s
+        answered, _ = np.histogram(done_s, bins=SLICES, range=(0.0, float(done_s.max(initial=self.seconds))))
+        return float(answered.std(ddof=1) / max(answered.mean(), 1.0) / np.sqrt(SLICES))
 
     def percentile_ms(self, percentile: float) -> float:
         return float(np.percentile(self.latency_s, percentile)) * 1000 if len(self.latency_s) else float("inf")

@@ -5,6 +5,7 @@ Everything but memory counts from a start that does not matter: two readings mak
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from seatrial.profiling.throttling import Throttled
@@ -51,9 +52,10 @@ class Edge:
 @dataclass
 class CpuWindow:
     """The readings of one window, the first before any load and the last after it. `core_count`: of the server's
-    cores; `generator_beside`: whether the load generator may run on them too."""
+    cores; `generator_beside`: whether the load generator may run on them too; `counts`: of `cpu_counters`, on them."""
 
     core_count: int = 0
     generator_beside: bool = False
     readings: list[Reading] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
+    counts: Mapping[str, float] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from seatrial.profiling.cell import Capacity, Cell
 from seatrial.profiling.sharing import Alone
 from tests.unit.autoscale.test_derive_and_choose import cell
 
+MU = ("mu_low_per_s", "mu_high_per_s")  # not known of older measurements
 RATES = ("lambda_low_per_s", "lambda_max_per_s", "lambda_high_per_s", "price_per_request_per_s")
 SHARED = ("neighbours", "alone_mu_per_s", "alone_lambda_max_per_s", "interference")
 AT_LOAD = ("verified_at_per_s", "p50_ms", "p95_ms", "p99_ms")
@@ -44,7 +45,13 @@ def row(found: Cell) -> dict[str, Any]:
 
 def test_what_was_not_found_is_none_and_never_0() -> None:
     infeasible, surveyed, measured = (row(CELLS[at]) for at in (0, 3, 1))
-    assert [name for name, value in infeasible.items() if value is None] == [*_gpu(), "memory_mib", *RATES, *SHARED]
+    assert [name for name, value in infeasible.items() if value is None] == [
+        *_gpu(),
+        "memory_mib",
+        *MU,
+        *RATES,
+        *SHARED,
+    ]
     assert [name for name in (*RATES, *AT_LOAD) if surveyed[name] is None] == ["lambda_low_per_s", *AT_LOAD]
     assert not [name for name in (*RATES, *AT_LOAD) if measured[name] is None]
     assert (infeasible["mu_per_s"], infeasible["verified_s"], infeasible["notes"]) == (70.0, 40.0, "too slow; hot")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from seatrial.profiling.load import LoadResult
 
@@ -39,3 +40,23 @@ def test_failed_requests_and_an_aborted_level_never_keep_an_objective() -> None:
 def test_late_requests_are_counted_with_their_bursts() -> None:
     assert _level([5.0, 5.1, 5.2, 12.0]).late(0.2) == (4, 2)
     assert _level([]).late(0.2) == (0, 0)
+
+
+def _closed(services_s: np.ndarray) -> LoadResult:
+    """Four callers, one worker."""
+    done = np.cumsum(services_s)
+    sent = np.concatenate([np.zeros(4), done])[: len(done)]
+    seconds = float(done[-1])
+    return LoadResult(len(done) / seconds, seconds, done - sent, sent, np.zeros(len(done)), 0, (), False)
+
+
+def test_the_rate_of_a_closed_loop_is_as_sure_as_chance_allows() -> None:
+    """Of 2000 exponential service times the mean has a standard error of 1 / sqrt(2000) of itself."""
+    random = np.random.default_rng(1)
+    errors = [_closed(random.exponential(0.005, 2000)).rate_error for _ in range(30)]
+    assert np.mean(errors) == pytest.approx(2000**-0.5, rel=0.2)
+    assert _closed(np.full(2000, 0.005)).rate_error < 0.002
+
+
+def test_a_server_that_slows_down_has_no_sure_rate() -> None:
+    assert _closed(np.linspace(0.005, 0.01, 2000)).rate_error > 0.05
