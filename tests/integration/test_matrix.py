@@ -170,7 +170,7 @@ def test_the_command_line_answers_for_another_load_and_objective(
     assert "load survey (SurveyHardware): cpu-c2-t1-i1-b4 saturates at" in capsys.readouterr().out
 
 
-def test_the_command_line_writes_the_whole_table_as_a_parquet_file(
+def test_the_command_line_writes_the_whole_table_as_a_parquet_file_and_pictures(
     manager: ManagerAPI,
     first: dict[str, Any],
     tmp_path: Path,
@@ -184,10 +184,12 @@ def test_the_command_line_writes_the_whole_table_as_a_parquet_file(
     rows = read_table(tmp_path / "tiny.parquet").to_pylist()
     assert [Row.model_validate(row) for row in rows] == [Row.model_validate(row) for row in kept]
     assert {row["option"] for row in rows} == set(documents(manager, first["model_id"], "SurveyHardware", "first"))
+    files = ["--parquet", str(tmp_path / "none.parquet"), "--plots", str(tmp_path / "none")]
     with pytest.raises(SystemExit):
-        main(["capacity", "tiny@1", "--latency-ms", "0.001", "--parquet", str(tmp_path / "none.parquet")])
+        main(["capacity", "tiny@1", "--latency-ms", "0.001", *files])
     assert "no hardware option keeps the latency objective" in capsys.readouterr().err
     assert {row["lambda_max_per_s"] for row in read_table(tmp_path / "none.parquet").to_pylist()} == {None}
+    assert {file.stem for file in (tmp_path / "none").iterdir()} == {*(row["option"] for row in rows), "_matrix"}
 
 
 def test_the_size_of_a_model_is_known_from_its_files(manager: ManagerAPI, first: dict[str, Any]) -> None:

@@ -16,9 +16,9 @@ LABEL_INK = 0.6
 """Share of the largest rate from which on a place of the heat map is dark, and its text light."""
 
 
-def draw_all(folder: Path, cells: Sequence[Cell], chosen: str) -> list[Path]:
+def draw_all(folder: Path, cells: Sequence[Cell], chosen: str | None) -> list[Path]:
     """`OPTION.png` for each cell, and `_matrix.png` where there is more than one; the folder
-    is made, files of these names are replaced. `chosen`: the option that is framed.
+    is made, files of these names are replaced. `chosen`: the option that is framed, if any.
 
     Raises Refused where nothing can be written there, and where matplotlib is missing.
     """
@@ -87,7 +87,7 @@ def _open(cell: Cell) -> list[Level]:
     return sorted(cell.capacity.levels[2:], key=lambda level: level.rate)
 
 
-def _of_matrix(figure: Any, grid: Grid, chosen: str) -> Any:
+def _of_matrix(figure: Any, grid: Grid, chosen: str | None) -> Any:
     """Each option's rate and price per request/s; empty where none was measured."""
     figure.set_size_inches(4 + 1.5 * len(grid.columns), 2 + 0.7 * len(grid.rows))
     axes, most = figure.subplots(), max((cell.capacity.lambda_max for cell in grid.cells.values()), default=0.0)
@@ -103,9 +103,8 @@ def _of_matrix(figure: Any, grid: Grid, chosen: str) -> Any:
     axes.set_yticks(range(len(grid.rows)), grid.rows)
     some = next(iter(grid.cells.values()))
     limit = f"p{some.objective.percentile:g} ≤ {some.objective.latency_ms:g} ms"
-    figure.suptitle(
-        f"{some.model}@{some.version}: requests/s with {limit}\nbelow it the price of one; framed: the choice"
-    )
+    legend = "below it the price of one; framed: the choice" if chosen else "no option keeps that"
+    figure.suptitle(f"{some.model}@{some.version}: requests/s with {limit}\n{legend}")
     figure.colorbar(image, label="requests/s")
     return figure
 

@@ -71,6 +71,12 @@ def test_each_option_and_the_matrix_are_drawn(tmp_path: Path) -> None:
     assert all(file.read_bytes().startswith(PNG) for file in files)
 
 
+def test_a_matrix_in_which_nothing_keeps_the_objective_is_drawn_too(tmp_path: Path) -> None:
+    cells = [cell(name, feasible=False, method="infeasible", lam=0.0, mu=70.0) for name in ("a", "b")]
+    files = draw_all(tmp_path, cells, None)
+    assert [file.name for file in files] == ["a.png", "b.png", "_matrix.png"]
+
+
 def test_an_option_may_be_called_matrix(tmp_path: Path) -> None:
     files = draw_all(tmp_path, [on("matrix"), on("other")], "other")
     assert len(set(files)) == len(files) == 3
