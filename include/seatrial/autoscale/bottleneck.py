@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from seatrial.profiling.cell import Cell, Level
+from seatrial.profiling.gpu_gauges import GpuUse
 
 BUSY = 0.9
 """Share of a resource in use at saturation from which on it is what limits."""
@@ -64,8 +65,7 @@ def _client(cell: Cell) -> str | None:
 
 
 def _memory(cell: Cell) -> str | None:
-    at = _saturation(cell)
-    percent = None if at is None or at.gpu is None else at.gpu.memory_percent_mean
+    percent = _gpu_at_saturation(cell).memory_percent_mean
     if percent is None or percent < 100 * MEMORY_BUSY:
         return None
     return f"the GPU's memory was read or written {percent:.0f} % of the time at saturation"
@@ -83,8 +83,7 @@ def _batching(cell: Cell) -> str | None:
 
 
 def _gpu(cell: Cell) -> str | None:
-    at = _saturation(cell)
-    percent = None if at is None or at.gpu is None else at.gpu.kernel_percent_mean
+    percent = _gpu_at_saturation(cell).kernel_percent_mean
     if percent is None or percent < 100 * BUSY:
         return None
     return f"a kernel ran {percent:.0f} % of the time at saturation, with {_cores_used(cell):.2f} core(s) in use"
@@ -93,6 +92,11 @@ def _gpu(cell: Cell) -> str | None:
 def _saturation(cell: Cell) -> Level | None:
     """The second level of every measurement; None where there was none."""
     return cell.capacity.levels[1] if len(cell.capacity.levels) > 1 else None
+
+
+def _gpu_at_saturation(cell: Cell) -> GpuUse:
+    at = _saturation(cell)
+    return GpuUse() if at is None or at.gpu is None else at.gpu
 
 
 def _cores_used(cell: Cell) -> float:
