@@ -62,12 +62,13 @@ def capacity(arguments: argparse.Namespace) -> Answer:
         measured, surveyed = [*measured, *surveyed], []
     if arguments.parquet is not None:
         write_parquet(arguments.parquet, rows_of([*measured, *surveyed]))
-    choice = None
+    framed = None
     try:
         choice = choose(measured, surveyed)
+        framed = choice.cell.option.name
     finally:  # where none carries the objective, pictures show why
         if arguments.plots is not None:
-            draw_all(arguments.plots, [*measured, *surveyed], choice and choice.cell.option.name)
+            draw_all(arguments.plots, [*measured, *surveyed], framed)
     policy = derive(choice.cell, now_ms=choice.cell.at_ms, peak=arguments.load or 0.0)
     told = answer(choice.cell, [*surveyed, *measured], policy, arguments.load)
     parts = {"choice": choice, "policy": policy, "answer": told}
