@@ -77,7 +77,7 @@ def main() -> int:
 def _measure(home: Path, server: Subject, kind: Kind, searches: int) -> dict[str, Any]:
     ours = [_search(server, kind, seed=100 * number) for number in range(searches // 2)]
     highest = 1.2 * max((each["mu"] for each in ours), default=1000.0)
-    peer = perf_analyzer.search(home, server.address, server.model, server.request, kind.objective, highest)
+    peer = perf_analyzer.search(home, server, kind.objective, highest)
     print(f"  perf_analyzer: {peer['answer']} requests/s in {peer['seconds']:.0f} s ({peer['said']})", flush=True)
     ours += [_search(server, kind, seed=100 * number) for number in range(searches // 2, searches)]
     levels = _around(server, kind, statistics.median(each["answer"] for each in ours))

@@ -25,7 +25,8 @@ from tests.networks.networks import NETWORKS
 
 @dataclass(frozen=True)
 class Subject:
-    """A running server: one instance of `model`, version 1, that answers `request`."""
+    """A running server: one instance of `model`, version 1, that answers `request`. `batches`: the first dimension of
+    its inputs is Triton's own, and not in their shapes."""
 
     model: str
     address: str
@@ -33,6 +34,7 @@ class Subject:
     request: Mapping[str, Array]
     core: int
     max_batch: int = 1
+    batches: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def _curve(name: str, curve: Curve) -> Callable[[Place], AbstractContextManager[
     def served(place: Place) -> Iterator[Subject]:
         with serving_curve(place.installation, place.home / name, name, curve, place.core) as server:
             request = {"x": np.zeros((1, 1), np.float32)}
-            yield Subject(name, server.grpc_address, server.pid, request, place.core, curve.max_batch)
+            yield Subject(name, server.grpc_address, server.pid, request, place.core, curve.max_batch, batches=True)
 
     return served
 
