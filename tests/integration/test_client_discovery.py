@@ -8,11 +8,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from seatrial import InferenceClient
 from seatrial.client import endpoints_cache
+from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import Forbidden, ManagerUnavailable, to_problem
 from seatrial.tensors import from_npz
 from seatrial.waiting import Deadline, wait_until
@@ -80,6 +82,17 @@ def test_clients_of_a_process_share_one_connection_and_the_last_one_ends_it() ->
         with _client(told.url) as another:
             assert another._parts.discovery is not clients[0]._parts.discovery
             assert another.infer("tiny", x=X).endpoint == "b:1"
+
+
+def test_a_question_whose_connection_another_thread_closes_is_one_that_nobody_answers() -> None:
+    class ClosedMeanwhile(ManagerAPI):
+        def _client(self) -> httpx.Client:
+            http = super()._client()
+            self.close()
+            return http
+
+    with discovery(document({})) as told, pytest.raises(ManagerUnavailable, match="closed"):
+        ClosedMeanwhile(told.url).discovery(None, 0)
 
 
 def test_servers_that_went_away_are_forgotten() -> None:

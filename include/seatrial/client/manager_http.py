@@ -36,7 +36,7 @@ class ManagerHTTP:
         self.close()
 
     def close(self) -> None:
-        """End the connections; a later call makes new ones."""
+        """End the connections; a later call makes new ones, and one that another thread is in is ManagerUnavailable."""
         with self._lock:
             http, self._http = self._http, None
         if http is not None:
@@ -57,9 +57,12 @@ class ManagerHTTP:
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         import httpx
 
+        http = self._client()
         try:
-            answer = self._client().request(method, path, **content)
-        except httpx.HTTPError as error:
+            answer = http.request(method, path, **content)
+        except Exception as error:  # of a client that is closed by another thread httpx raises RuntimeError and others
+            if not isinstance(error, httpx.HTTPError) and not http.is_closed:
+                raise
             raise ManagerUnavailable(
                 f"the Inference Manager at {self.url} does not answer: {str(error) or type(error).__name__}",
                 url=self.url,
