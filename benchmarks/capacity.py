@@ -1,9 +1,9 @@
 """The capacity search on real tritonservers, beside perf_analyzer's: `make bench-capacity`, or with `--only constant`.
 
 Each subject (two networks; networks that take a known time: constant, batching, two-mode, hiccup) runs on one server.
-It is searched `--searches` times by us and once, in their middle, by perf_analyzer. Then Poisson levels of 45 s or 2000
-requests around our median answer, and further where it is not among them, tell the truth: the rate at which as many
-are late as the objective allows.
+It is searched `--searches` times by us and once, in their middle, by perf_analyzer. Poisson levels of 45 s or 2000
+requests around our first answer, one after each second search, since a machine is not as quick all the time, and
+further ones where it is not among them, tell the truth: the rate at which as many are late as the objective allows.
 
 The last line is one JSON object: for each subject all answers, the truth, the seconds of both; and of all subjects
 `within_5_percent` (share of the answers), `covered` (share of the intervals that hold the truth), `spread` (largest
@@ -75,13 +75,21 @@ def main() -> int:
 
 
 def _measure(home: Path, server: Subject, kind: Kind, searches: int) -> dict[str, Any]:
-    ours = [_search(server, kind, seed=100 * number) for number in range(searches // 2)]
-    highest = 1.2 * max((each["mu"] for each in ours), default=1000.0)
-    peer = perf_analyzer.search(home, server, kind.objective, highest)
-    print(f"  perf_analyzer: {peer['answer']} requests/s in {peer['seconds']:.0f} s ({peer['said']})", flush=True)
-    ours += [_search(server, kind, seed=100 * number) for number in range(searches // 2, searches)]
-    levels = _around(server, kind, statistics.median(each["answer"] for each in ours))
-    truth = crossing(levels, 1 - kind.objective.percentile / 100)
+    ours: list[dict[str, Any]] = []
+    levels: list[Told] = []
+    peer: dict[str, Any] = {}
+    for number in range(searches):
+        if number == searches // 2:
+            highest = 1.2 * max((each["mu"] for each in ours), default=1000.0)
+            peer = perf_analyzer.search(home, server, kind.objective, highest)
+            print(
+                f"  perf_analyzer: {peer['answer']} requests/s in {peer['seconds']:.0f} s ({peer['said']})", flush=True
+            )
+        ours.append(_search(server, kind, seed=100 * number))
+        if number % 2 == 0 and ours[0]["answer"]:
+            levels.append(_told(server, kind, AROUND[number // 2 % len(AROUND)] * ours[0]["answer"], seed=number))
+    levels = _further(server, kind, together(levels))
+    truth = crossing(levels, kind.objective.allowed)
     print(f"  truth: {'not between them' if truth is None else f'{truth:.1f} requests/s'}", flush=True)
     return {"ours": ours, "perf_analyzer": peer, "levels": levels, "truth": truth}
 
@@ -97,24 +105,34 @@ def _search(server: Subject, kind: Kind, seed: int) -> dict[str, Any]:
             "method": found.method, "seconds": found.seconds}  # fmt: skip
 
 
-def _around(server: Subject, kind: Kind, middle: float) -> list[Told]:
-    """Long levels around `middle`, in ascending order, with the truth between them where it is not far from there."""
-    levels = [_told(server, kind, share * middle) for share in AROUND if middle]
-    allowed = 1 - kind.objective.percentile / 100
-    while levels and crossing(levels, allowed) is None:
-        if levels[-1].share <= allowed and levels[-1].rate < FARTHEST * middle:
-            levels.append(_told(server, kind, STEP * levels[-1].rate))
-        elif levels[0].share > allowed and levels[0].rate > middle / FARTHEST:
-            levels.insert(0, _told(server, kind, levels[0].rate / STEP))
+def _further(server: Subject, kind: Kind, levels: list[Told]) -> list[Told]:
+    """With more levels above or below those, in ascending order, until the truth is between them, or far from them."""
+    lowest, highest = (levels[0].rate / FARTHEST, levels[-1].rate * FARTHEST) if levels else (0.0, 0.0)
+    while levels and crossing(levels, kind.objective.allowed) is None:
+        if levels[-1].share <= kind.objective.allowed and levels[-1].rate < highest:
+            levels = [*levels, _told(server, kind, STEP * levels[-1].rate, seed=len(levels))]
+        elif levels[0].share > kind.objective.allowed and levels[0].rate > lowest:
+            levels = [_told(server, kind, levels[0].rate / STEP, seed=len(levels)), *levels]
         else:
             break
     return levels
 
 
-def _told(server: Subject, kind: Kind, rate: float) -> Told:
+def together(levels: Sequence[Told]) -> list[Told]:
+    """In ascending order, those of the same rate as one."""
+    found = []
+    for rate in sorted({one.rate for one in levels}):
+        same = [one for one in levels if one.rate == rate]
+        requests = sum(one.requests for one in same)
+        share = sum(one.share * one.requests for one in same) / requests
+        found.append(Told(rate, round(share, 5), requests, sum(one.bursts for one in same)))
+    return found
+
+
+def _told(server: Subject, kind: Kind, rate: float, seed: int) -> Told:
     request = encode(server.model, 1, dict(server.request))
     seconds = max(TRUTH_S, TRUTH_REQUESTS / rate)
-    level = open_loop(server.address, [request], rate=rate, seconds=seconds, seed=int(rate), bound=5000)
+    level = open_loop(server.address, [request], rate=rate, seconds=seconds, seed=int(rate) + seed, bound=5000)
     limit_s = kind.objective.latency_ms / 1000
     told = Told(round(rate, 2), round(level.late_share(limit_s), 5), len(level.latency_s), level.late(limit_s)[1])
     print(f"  {rate:.1f} requests/s for {seconds:.0f} s: {told.share:.2%} late in {told.bursts} bursts", flush=True)

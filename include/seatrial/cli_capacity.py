@@ -23,10 +23,11 @@ objective is computed from the service times that were kept, by the queue model,
 estimates until a run measures them.
 
 --parquet writes the whole table: a row for each option with its axes, price, rates, latencies, gauges and notes. What
-it joins are the cells that the runs kept as evidence; the same evidence gives the same rows. It is written before
-anything is chosen, so also where no option keeps the objective.
+it joins are the cells that the runs kept as evidence; the same evidence gives the same rows.
 
---plots draws OPTION.png for each option, latency and CPU over load, and _matrix.png, with the chosen one framed.""",
+--plots draws OPTION.png for each option, latency and CPU over load, and _matrix.png, with the chosen one framed.
+
+Both are written before anything is chosen, so also where no option keeps the objective.""",
     )
     new.add_argument("version", metavar="MODEL@VERSION")
     new.add_argument("--load", type=_positive, metavar="R", help="requests per second (default: one replica's target)")

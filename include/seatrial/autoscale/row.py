@@ -11,7 +11,8 @@ from seatrial.profiling.cell import Cell
 
 
 class Row(BaseModel):
-    """What one cell says. `…_per_s` are requests a second, latencies were measured at `verified_at_per_s`.
+    """What one cell says. `…_per_s` are requests a second, latencies were measured at `verified_at_per_s`;
+    `…_low…` to `…_high…` is the interval of the figure.
 
     None, never 0, is what was not found: rates and price of an option that keeps the objective at no rate, latencies
     and the lower bound of one that was only surveyed, `neighbours` and what it did alone for one that shares no GPU.
@@ -50,8 +51,14 @@ class Row(BaseModel):
     verified_at_per_s: float | None
     idle_p50_ms: float
     p50_ms: float | None
+    p50_low_ms: float | None
+    p50_high_ms: float | None
     p95_ms: float | None
+    p95_low_ms: float | None
+    p95_high_ms: float | None
     p99_ms: float | None
+    p99_low_ms: float | None
+    p99_high_ms: float | None
     cpu_cores_mean: float
     cpu_cores_peak: float
     memory_mb_peak: float
@@ -104,8 +111,14 @@ def _row(cell: Cell) -> Row:
         price_per_request_per_s=cell.cost if capacity.feasible else None,
         verified_at_per_s=capacity.verified_at if loaded else None,
         p50_ms=capacity.p50_ms if loaded else None,
+        p50_low_ms=capacity.p50_low_ms or None,
+        p50_high_ms=capacity.p50_high_ms or None,
         p95_ms=capacity.p95_ms if loaded else None,
+        p95_low_ms=capacity.p95_low_ms or None,
+        p95_high_ms=capacity.p95_high_ms or None,
         p99_ms=capacity.p99_ms if loaded else None,
+        p99_low_ms=capacity.p99_low_ms or None,
+        p99_high_ms=capacity.p99_high_ms or None,
         started_in_s=cell.started_in_s,
         load_s=capacity.seconds,
         shared_cores=cell.shared_cores,

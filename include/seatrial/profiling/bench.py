@@ -61,11 +61,6 @@ class Bench:
     def limit_s(self) -> float:
         return self.objective.latency_ms / 1000
 
-    @property
-    def allowed(self) -> float:
-        """Share of requests that may be late."""
-        return 1 - self.objective.percentile / 100
-
     def counted(self) -> ModelStatistics:
         """What the server counted of the model until now."""
         with GrpcTransport() as transport:
@@ -124,15 +119,15 @@ class Bench:
         return True
 
     def holds(self, found: LoadResult) -> bool:
-        return found.keeps(self.limit_s, self.allowed)
+        return found.keeps(self.limit_s, self.objective.allowed)
 
     def note_chance(self, found: LoadResult) -> None:
         """Say so when a level counts as kept although more were late in it than the objective allows."""
         late, groups = found.late(self.limit_s)
-        if late > self.allowed * len(found.latency_s):
+        if late > self.objective.allowed * len(found.latency_s):
             self.notes.append(
                 f"at {found.rate:.1f} requests/s {late} of {len(found.latency_s)} were late, in {groups} burst(s):"
-                f" no proof of more than {self.allowed:.1%}"
+                f" no proof of more than {self.objective.allowed:.1%}"
             )
 
     def _quiet_window(self, kind: Kind, load: Callable[[], LoadResult], beside: Load | None) -> LoadResult:

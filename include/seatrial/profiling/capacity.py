@@ -31,17 +31,18 @@ VERIFY_S = 40.0
 VERIFIED_TIMES = 4
 SOME_FAILED = 3  # requests of a level, none of whose answers a lower load would change
 KEPT_SERVICES = 1000
+PERCENTILES = (50, 95, 99)
 NOTHING = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Latencies:
-    """What a level of `rate` requests/s showed."""
+    """What a level of `rate` requests/s showed at PERCENTILES, and between what the true ones are (0: not known)."""
 
     rate: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
+    ms: tuple[float, ...]
+    low_ms: tuple[float, ...] = NOTHING
+    high_ms: tuple[float, ...] = NOTHING
 
 
 @dataclass(frozen=True)
@@ -75,29 +76,28 @@ def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity
     """Typically 20 s; less where `surveyed`, of the same option, saves the start. Raises as `survey_capacity`."""
     began = time.monotonic() - (0.0 if surveyed is None else surveyed.seconds)
     start = _start(bench, SATURATION_S) if surveyed is None else _known(bench, surveyed)
-    search, best, kept = start.search, start.at, None
-    if start.failed or start.idle_p50_ms > bench.objective.latency_ms:
-        return _result(bench, start, "infeasible", NOTHING, best, began)
-    if search.unsure() > SURE_ENOUGH:
+    if start.search.predicted and start.search.unsure() > SURE_ENOUGH:
         start = _surer(bench, start, SATURATION_S if surveyed is None else SURVEY_S)
-        search = start.search
+    if start.failed or start.idle_p50_ms > bench.objective.latency_ms:
+        return _result(bench, start, "infeasible", NOTHING, start.at, began)
+    search, kept = start.search, None
     while search.method is None:
         rate = search.next_rate()
         found = _level(bench, search, rate)
         held = bench.holds(found)
         search.decide(rate, held=held)
         if held and rate == search.low:
-            best, kept = _latencies(found), found
+            kept = found
         if kept is None and found.failed >= SOME_FAILED:
             _note_failures(bench)
-            return _result(bench, start, "infeasible", NOTHING, best, began)
+            return _result(bench, start, "infeasible", NOTHING, start.at, began)
     if kept is None:
         bench.notes.append(f"no level down to {search.high:.1f} requests/s kept the objective")
-    else:
-        bench.progress(f"kept at {best.rate:.1f} requests/s: p99 {best.p99_ms:.1f} ms")
-        bench.note_chance(kept)
+        return _result(bench, start, "infeasible", NOTHING, start.at, began)
+    bench.progress(f"kept at {kept.rate:.1f} requests/s: p99 {kept.percentile_ms(99):.1f} ms")
+    bench.note_chance(kept)
     low, high = search.interval()
-    return _result(bench, start, search.method, (low, search.answer, high), best, began)
+    return _result(bench, start, search.method, (low, search.answer, high), _shown(kept, search), began)
 
 
 def verify_capacity(bench: Bench, measured: Capacity) -> Capacity:
@@ -121,7 +121,7 @@ def verify_capacity(bench: Bench, measured: Capacity) -> Capacity:
     else:
         bench.note_chance(kept)
         method = "live" if kept.rate < measured.lambda_max else measured.method
-        shown = _result(bench, start, method, (kept.rate, kept.rate, high), _latencies(kept), began)
+        shown = _result(bench, start, method, (kept.rate, kept.rate, high), _shown(kept, start.search), began)
     return shown.model_copy(update={"verified_s": VERIFY_S})
 
 
@@ -158,6 +158,11 @@ def _saturated(bench: Bench, seconds: float) -> LoadResult:
 def _surer(bench: Bench, start: Start, known_s: float) -> Start:
     """With more saturation than the `known_s` that it was made of."""
     search, more = start.search, _saturated(bench, MORE_S)
+    while bench.more_load():
+        more = _saturated(bench, MORE_S)
+    if more.failed:
+        _note_failures(bench)
+        return replace(start, failed=True)
     bench.progress(f"saturation again: {more.rate:.1f} requests/s, since service times differ")
     surer = _search(bench, (search.mu * known_s + more.rate * MORE_S) / (known_s + MORE_S), search.queue)
     surer.learn(search.services_s + _services(more, search.queue))
@@ -178,7 +183,12 @@ def _known(bench: Bench, before: Capacity) -> Start:
     bench.levels, bench.notes, bench.seed = list(before.levels), list(before.notes), before.seed
     search = _search(bench, before.mu, before.queue or Queue(instances=bench.instances))
     search.learn([service_ms / 1000 for service_ms in before.services_ms])
-    at = Latencies(before.verified_at, before.p50_ms, before.p95_ms, before.p99_ms)
+    at = Latencies(
+        before.verified_at,
+        (before.p50_ms, before.p95_ms, before.p99_ms),
+        (before.p50_low_ms, before.p95_low_ms, before.p99_low_ms),
+        (before.p50_high_ms, before.p95_high_ms, before.p99_high_ms),
+    )
     error = max(0.0, before.mu_high / before.mu - 1) / SURE
     return Start(before.idle_p50_ms, at, search, error, before.findings)
 
@@ -225,7 +235,16 @@ def _services(found: LoadResult, queue: Queue) -> list[float]:
 
 
 def _latencies(found: LoadResult) -> Latencies:
-    return Latencies(found.rate, *(found.percentile_ms(percentile) for percentile in (50, 95, 99)))
+    return Latencies(found.rate, tuple(map(found.percentile_ms, PERCENTILES)))
+
+
+def _shown(level: LoadResult, search: Search) -> Latencies:
+    """What a level showed that kept the objective, with intervals by how much levels so long differ in the model."""
+    at = _latencies(level)
+    seen = search.seen_of_true(PERCENTILES, level.rate, len(level.latency_s))
+    low_ms = tuple(ms / most for ms, (_, most) in zip(at.ms, seen, strict=True))
+    high_ms = tuple(ms / least for ms, (least, _) in zip(at.ms, seen, strict=True))
+    return replace(at, low_ms=low_ms, high_ms=high_ms)
 
 
 def _result(
@@ -244,9 +263,9 @@ def _result(
             "lambda_low": round(low, 2),
             "lambda_high": round(high, 2),
             "verified_at": round(at.rate, 2),
-            "p50_ms": round(at.p50_ms, 3),
-            "p95_ms": round(at.p95_ms, 3),
-            "p99_ms": round(at.p99_ms, 3),
+            **_named("ms", at.ms),
+            **_named("low_ms", at.low_ms),
+            **_named("high_ms", at.high_ms),
             "idle_p50_ms": round(start.idle_p50_ms, 3),
             "cpu_cores_mean": bench.levels[-1].cpu_cores,
             "cpu_cores_peak": max(level.gauges.server_cores_peak for level in bench.levels if level.gauges),
@@ -263,3 +282,7 @@ def _result(
             "services_ms": tuple(round(1000 * s, 3) for s in fewer(start.search.services_s, KEPT_SERVICES)),
         }
     )
+
+
+def _named(end: str, values_ms: Sequence[float]) -> dict[str, float]:
+    return {f"p{percentile}_{end}": round(ms, 3) for percentile, ms in zip(PERCENTILES, values_ms, strict=True)}

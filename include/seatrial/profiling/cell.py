@@ -23,6 +23,11 @@ class Objective(BaseModel):
     latency_ms: float = Field(gt=0)
     gaps: Gaps = Field(default=POISSON, description="Between requests, of mean 1; none: Poisson arrivals.")
 
+    @property
+    def allowed(self) -> float:
+        """Share of requests that may be late."""
+        return 1 - self.percentile / 100
+
 
 class Level(BaseModel):
     """One level of load; `rate` in requests per second, `late_share` against the objective's latency. `gauges` and, of
@@ -45,7 +50,8 @@ class Capacity(BaseModel):
 
     `mu` is the saturation throughput with its interval [`mu_low`, `mu_high`], both 0 in older measurements;
     `lambda_max` the highest open-loop rate within the objective with its interval [`lambda_low`, `lambda_high`].
-    Latencies are those measured at `verified_at`. `method`: survey = the queue model's estimate from idle and
+    Latencies are those measured at `verified_at`, with their intervals as of a level so long, all 0 in older
+    measurements and where no level kept the objective. `method`: survey = the queue model's estimate from idle and
     saturation alone, model = queue model and load agree, live = load alone, infeasible = too slow for one request at a
     time, or at every rate that was tried.
     """
@@ -65,8 +71,14 @@ class Capacity(BaseModel):
         default=0.0, description="Seconds of the long level that showed it; 0: it was given none."
     )
     p50_ms: float
+    p50_low_ms: float = 0.0
+    p50_high_ms: float = 0.0
     p95_ms: float
+    p95_low_ms: float = 0.0
+    p95_high_ms: float = 0.0
     p99_ms: float
+    p99_low_ms: float = 0.0
+    p99_high_ms: float = 0.0
     idle_p50_ms: float
     cpu_cores_mean: float
     cpu_cores_peak: float

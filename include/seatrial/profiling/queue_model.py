@@ -22,6 +22,7 @@ come in long runs: over seeds the rates have a standard deviation of 0.5 to 0.8 
 requests of 2 to 4 %."""
 
 REPLICATES, NEAR = 12, 0.05
+WINDOWS, OUTSIDE = 100, 5  # simulated levels, and % of them beyond a factor of `seen_of_true`
 
 
 def latencies(
@@ -94,6 +95,31 @@ def relative_error(
     rises = (late(1 + NEAR, known) - late(1 - NEAR, known)) / (2 * NEAR)
     replicates = [late(1.0, resampled(random, known, len(known))) for _ in range(REPLICATES)]
     return min(1.0, float(np.std(replicates, ddof=1)) / rises) if rises > 0 else 1.0
+
+
+def seen_of_true(
+    percentiles: Sequence[float],
+    rate: float,
+    service_s: Sequence[float],
+    queue: Queue,
+    requests: int,
+    *,
+    seed: int = 1,
+    gaps: Gaps = POISSON,
+) -> list[tuple[float, float]]:
+    """For each of the latency percentiles, between which parts of the true one a level of so many requests shows it,
+    in nine of ten levels. A queue remembers: what a level of some seconds says of its p99 is good to a factor, not to a
+    per cent. Nor are so many service times all that there are: each level has others, drawn from them (bootstrap)."""
+    known, random = np.asarray(service_s, dtype=np.float64), np.random.default_rng(seed)
+
+    def seen(services_s: Array, requests: int, number: int) -> Array:
+        waited = latencies(rate, services_s.tolist(), queue, requests=requests, seed=seed + number, gaps=gaps)
+        return np.percentile(waited, percentiles)
+
+    true = seen(known, REQUESTS if queue.instances == queue.max_batch == 1 else REQUESTS_OF_MANY, 0)
+    parts = [seen(resampled(random, known, len(known)), requests, 1 + number) / true for number in range(WINDOWS)]
+    lowest, highest = np.percentile(parts, [OUTSIDE / 2, 100 - OUTSIDE / 2], axis=0)
+    return [(float(low), float(high)) for low, high in zip(lowest, highest, strict=True)]
 
 
 def _one_worker(arrivals: Array, services: Array) -> Array:

@@ -32,7 +32,8 @@ def measured_as(
     payload: Iterable[bytes],
 ) -> str:
     """A digest of all that a figure depends on: the model's files, the option without name and price, the machine, the
-    server's programs, the GPU driver, the UUIDs of the GPUs that the option may get, the requests, and our own method.
+    server's programs, the GPU driver, the UUIDs of the GPUs that the option may get, the requests (anything that tells
+    each from others), and our own method.
     Not the objective: the same measurement serves another one."""
     asked = option.model_dump(mode="json", exclude={"name", "price"})
     if neighbours := neighbours_of(option):

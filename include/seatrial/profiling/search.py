@@ -14,7 +14,7 @@ from typing import Literal
 
 from seatrial.profiling.arrivals import POISSON, Gaps
 from seatrial.profiling.queue import Queue
-from seatrial.profiling.queue_model import highest_rate, relative_error
+from seatrial.profiling.queue_model import highest_rate, relative_error, seen_of_true
 
 CAUTION = 0.95  # share of the model's answer that is measured
 AGREES = 1.10  # a level that kept the objective this close below that share settles the answer
@@ -78,6 +78,10 @@ class Search:
     def unsure(self) -> float:
         """Standard error of the model's answer by what it was fitted to, as a share of it: takes a second at most."""
         return relative_error(self.predicted, self.services_s, self.queue, self.limit_s, gaps=self.gaps)
+
+    def seen_of_true(self, percentiles: Sequence[float], rate: float, requests: int) -> list[tuple[float, float]]:
+        """As of `queue_model.seen_of_true`, of a level of so many requests."""
+        return seen_of_true(percentiles, rate, self.services_s, self.queue, requests, gaps=self.gaps)
 
     def interval(self) -> tuple[float, float]:
         """Between which rates the true one lies: by the model's own error where a level agrees with it, else between

@@ -79,7 +79,7 @@ def subject(run: Run, model_id: int, option: dict[str, Any]) -> Subject:
             server=health["inference_server"],
             driver=gpus.driver,
             gpus=(gpu.uuid for gpu in named_gpus(chosen, gpus.found)),
-            payload=payload.bodies,
+            payload=payload.digests,
         ),
     )
 

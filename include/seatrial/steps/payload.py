@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import accumulate, takewhile
 from typing import Any
 
@@ -24,10 +25,11 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Payload:
-    """`requests` are sent by turns. `live`: callers sent them; a server may refuse some for what is in them."""
+    """`requests` are sent by turns; `digests` say which they are, whatever the version. `live`: callers sent them; a
+    server may refuse some for what is in them."""
 
     requests: tuple[EncodedRequest, ...]
-    bodies: tuple[bytes, ...]
+    digests: tuple[bytes, ...]
     live: bool
 
 
@@ -40,7 +42,7 @@ def payload_of(run: Run, version: dict[str, Any], served: ServedModel) -> Payloa
         tensors = [inputs for _, inputs in samples_of(run, version, served)]
     return Payload(
         requests=tuple(encode(served.name, served.version, inputs) for inputs in tensors),
-        bodies=tuple(encode(served.name, 1, inputs).payload for inputs in tensors),  # the same for every version
+        digests=tuple(sha256(encode(served.name, 1, inputs).payload).digest() for inputs in tensors),
         live=live,
     )
 

@@ -24,6 +24,7 @@ from tests.unit.autoscale.test_derive_and_choose import cell
 MU = ("mu_low_per_s", "mu_high_per_s")  # not known of older measurements
 RATES = ("lambda_low_per_s", "lambda_max_per_s", "lambda_high_per_s", "price_per_request_per_s")
 SHARED = ("neighbours", "alone_mu_per_s", "alone_lambda_max_per_s", "interference")
+BETWEEN = tuple(f"p{percentile}_{end}_ms" for percentile in (50, 95, 99) for end in ("low", "high"))  # nor these
 AT_LOAD = ("verified_at_per_s", "p50_ms", "p95_ms", "p99_ms")
 
 
@@ -50,6 +51,7 @@ def test_what_was_not_found_is_none_and_never_0() -> None:
         "memory_mib",
         *MU,
         *RATES,
+        *BETWEEN,
         *SHARED,
     ]
     assert [name for name in (*RATES, *AT_LOAD) if surveyed[name] is None] == ["lambda_low_per_s", *AT_LOAD]

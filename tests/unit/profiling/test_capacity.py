@@ -63,6 +63,8 @@ def verified(carries: float, above_s: float = 0.025) -> Capacity:
 def test_an_answer_that_a_long_level_keeps_stays() -> None:
     found = verified(carries=90)
     assert (found.lambda_max, found.lambda_high) == (80.0, 84.0)
+    assert 0 < found.p50_low_ms < found.p50_ms < found.p50_high_ms
+    assert found.p99_low_ms < found.p99_ms < found.p99_high_ms
 
 
 def test_what_an_overload_taught_the_model_does_not_throw_the_answer_far_down() -> None:

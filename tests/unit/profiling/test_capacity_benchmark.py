@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.capacity import Told, crossing
+from benchmarks.capacity import Told, crossing, together
 
 RATES = (95.0, 100.0, 105.0, 110.0)
 
@@ -35,3 +35,8 @@ def test_a_step_from_nothing_to_an_overload_is_between_the_two() -> None:
     found = crossing([Told(95, 0, 4000, 0), Told(100, 0, 4000, 0), Told(105, 0.6, 4000, 1)], 0.01)
     assert found is not None
     assert 100 < found < 105
+
+
+def test_levels_of_one_rate_are_one_with_the_requests_and_bursts_of_all() -> None:
+    told = [Told(100, 0.01, 1000, 2), Told(95, 0.0, 900, 0), Told(100, 0.04, 3000, 5)]
+    assert together(told) == [Told(95, 0.0, 900, 0), Told(100, 0.0325, 4000, 7)]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.profiling.queue import Queue
-from seatrial.profiling.queue_model import highest_rate, late_share, latencies, relative_error
+from seatrial.profiling.queue_model import highest_rate, late_share, latencies, relative_error, seen_of_true
 
 
 def test_the_mean_wait_of_md1_is_that_of_pollaczek_and_khinchine() -> None:
@@ -84,3 +84,28 @@ def test_the_error_is_that_of_the_rate_over_servers_that_are_alike(share: float,
 def test_service_times_that_hardly_differ_are_sure_and_too_few_are_not() -> None:
     assert relative_error(highest_rate([0.01] * 400, Queue(), 0.1, 99), [0.01] * 400, Queue(), 0.1) < 0.01
     assert relative_error(80.0, [0.01] * 9, Queue(), 0.1) == 1.0
+
+
+@pytest.mark.parametrize(("share", "load", "requests"), [(0.0, 0.5, 300), (0.0, 0.85, 300), (0.05, 0.7, 1000)])
+def test_a_level_shows_percentiles_that_differ_from_the_true_ones_by_as_much_as_is_said(
+    share: float, load: float, requests: int
+) -> None:
+    """Of servers alike: each level and the service times known of it are others."""
+    rate, percentiles, held = load / float(np.mean(by_chance(100_000, share, 0))), (50, 95, 99), list[bool]()
+    true = np.percentile(
+        latencies(rate, by_chance(100_000, share, 0), Queue(), requests=1_000_000, seed=1), percentiles
+    )
+    for seed in range(1, 41):
+        shown = latencies(rate, by_chance(requests, share, seed), Queue(), requests=requests, seed=1000 + seed)
+        said = seen_of_true(percentiles, rate, by_chance(1500, share, 100 + seed), Queue(), requests)
+        parts = np.percentile(shown, percentiles) / true
+        held += [least <= part <= most for part, (least, most) in zip(parts, said, strict=True)]
+    assert float(np.mean(held)) >= 0.8
+
+
+def test_the_longer_the_level_the_closer_its_percentiles() -> None:
+    def wide(requests: int) -> float:
+        ((least, most),) = seen_of_true([99], 150.0, by_chance(1500, 0.02, 1), Queue(), requests)
+        return most / least
+
+    assert wide(10_000) < wide(1000) < wide(200)
