@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.stopping import end_by_sigterm
 from seatrial.storage.artifacts import ArtifactStore
 from seatrial.storage.garbage import collect
 from seatrial.storage.location import open_storage
@@ -75,4 +76,5 @@ def measure(url: str, folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     sys.exit(main())

@@ -29,6 +29,7 @@ import numpy as np
 from benchmarks import perf_analyzer
 from benchmarks.capacity_subjects import SUBJECTS, Kind, Place, Subject
 from benchmarks.curves.server import cores
+from benchmarks.stopping import end_by_sigterm
 from seatrial.client.transport import encode
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.capacity import measure_capacity
@@ -187,5 +188,6 @@ def _spread(of: dict[str, Any]) -> float:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     with suppress(KeyboardInterrupt):
         sys.exit(main())

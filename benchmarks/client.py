@@ -26,6 +26,7 @@ import numpy as np
 
 from benchmarks.client_contestants import OURS, RAW, TRITON, AsyncCall, Call, async_callers, callers, check
 from benchmarks.client_servers import discovery, replicas
+from benchmarks.stopping import end_by_sigterm
 
 SIZES = {"1 kB": 256, "600 kB": 150_000}
 THREADS, OUTSTANDING = (1, 8, 32), (1, 32, 256)
@@ -192,4 +193,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     main()

@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.client import Slice, sync_slice
 from benchmarks.client_servers import MODEL, NO_CAPTURE, Discovery, Replica, discovery, replicas
+from benchmarks.stopping import end_by_sigterm
 from seatrial import InferenceClient
 from seatrial.client.discovery import release, shared
 from seatrial.waiting import Deadline, wait_until
@@ -117,4 +118,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     main()

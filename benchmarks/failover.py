@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks import client_moves
 from benchmarks.failover_load import LOADS, Begin, Call, capacity_per_s
 from benchmarks.failover_platform import Platform, platform
+from benchmarks.stopping import end_by_sigterm
 
 TAKES_S = 0.02
 REPLICAS, SHARE_OF_CAPACITY, SECONDS = 3, 0.6, 60.0
@@ -147,4 +148,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     main()

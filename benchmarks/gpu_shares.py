@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.stopping import end_by_sigterm
 from seatrial.client.transport import EncodedRequest, encode
 from seatrial.hardware import HardwareOption
 from seatrial.nvml import Gpu, Gpus, find_gpus, nvml, read_gpu
@@ -265,4 +266,5 @@ def chain(path: Path) -> Path:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     sys.exit(main())

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.stopping import end_by_sigterm
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.formats.check import check_upload
 from seatrial.registry.mlmd_store import Registry
@@ -199,4 +200,5 @@ def _peak_mb(process: psutil.Process) -> float:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     sys.exit(main())

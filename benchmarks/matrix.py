@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from benchmarks.matrix_kept import Kept, once
 from benchmarks.matrix_machine import Machine, OutOfTime, machine_for
 from benchmarks.matrix_networks import NETWORKS
 from benchmarks.matrix_stages import staged
+from benchmarks.stopping import end_by_sigterm
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.matrix import MatrixEntry, expand, in_order
 
@@ -42,7 +42,6 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for what was measured; default: nothing is kept")
     parser.add_argument("--limit-s", type=float, default=3600.0, help="seconds, for all networks together")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     until = time.monotonic() + arguments.limit_s
     found: dict[str, Any] = {}
     for name in arguments.networks:
@@ -106,4 +105,5 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     sys.exit(main())

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.stopping import end_by_sigterm
 from quickstart.example_models import write_upload
 from quickstart.processes import Children
 from quickstart.services import start_manager
@@ -215,4 +216,5 @@ def _spread(seconds: Sequence[float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     sys.exit(main())

@@ -36,6 +36,7 @@ import psutil
 
 from benchmarks.runtime_bare import window
 from benchmarks.runtime_server import Server, memory_mb, serving, start_parts
+from benchmarks.stopping import end_by_sigterm
 from quickstart.example_models import write_upload
 from seatrial.client.transport import encode
 from seatrial.formats.check import check_upload
@@ -263,4 +264,5 @@ def _interval(bare: Any, ours: Any, draws: int = 1000) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     sys.exit(main())

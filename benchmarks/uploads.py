@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.stopping import end_by_sigterm
 from quickstart.airflow_api import AirflowAPI, seconds_of
 from quickstart.processes import Children
 from quickstart.services import start_airflow
@@ -163,4 +164,5 @@ class Bench:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     sys.exit(main())

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks.stopping import end_by_sigterm
 from seatrial.settings import TreeLimits
 from seatrial.storage.port import Entry
 from seatrial.uploads.done import CompleteUpload
@@ -134,4 +135,5 @@ def _naive(root: UploadRoot) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    end_by_sigterm()
     sys.exit(main())
