@@ -25,7 +25,7 @@ from seatrial.profiling.search import FAR, NEXT_TO, SURE, Search
 IDLE_S = 1.0
 SURVEY_S = 2.5
 SATURATION_S = 5.0  # each answer is a service time that the model knows
-MORE_S = 4.0  # of saturation, where they differ so much that the model is not SURE_ENOUGH of its answer
+MORE_S, MORE_TIMES = 4.0, 3  # more saturation, where they differ so much that the model is not SURE_ENOUGH
 SURE_ENOUGH = 0.02
 VERIFY_S = 40.0
 VERIFIED_TIMES = 4
@@ -76,8 +76,7 @@ def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity
     """Typically 20 s; less where `surveyed`, of the same option, saves the start. Raises as `survey_capacity`."""
     began = time.monotonic() - (0.0 if surveyed is None else surveyed.seconds)
     start = _start(bench, SATURATION_S) if surveyed is None else _known(bench, surveyed)
-    if start.search.predicted and start.search.unsure() > SURE_ENOUGH:
-        start = _surer(bench, start, SATURATION_S if surveyed is None else SURVEY_S)
+    start = _surer(bench, start, SATURATION_S if surveyed is None else SURVEY_S)
     if start.failed or start.idle_p50_ms > bench.objective.latency_ms:
         return _result(bench, start, "infeasible", NOTHING, start.at, began)
     search, kept = start.search, None
@@ -156,18 +155,24 @@ def _saturated(bench: Bench, seconds: float) -> LoadResult:
 
 
 def _surer(bench: Bench, start: Start, known_s: float) -> Start:
-    """With more saturation than the `known_s` that it was made of."""
-    search, more = start.search, _saturated(bench, MORE_S)
-    while bench.more_load():
+    """With more saturation than the `known_s` that it was made of, where the model is not SURE_ENOUGH of its answer."""
+    for _ in range(MORE_TIMES):
+        search = start.search
+        if not search.predicted or search.unsure() <= SURE_ENOUGH:
+            break
         more = _saturated(bench, MORE_S)
-    if more.failed:
-        _note_failures(bench)
-        return replace(start, failed=True)
-    bench.progress(f"saturation again: {more.rate:.1f} requests/s, since service times differ")
-    surer = _search(bench, (search.mu * known_s + more.rate * MORE_S) / (known_s + MORE_S), search.queue)
-    surer.learn(search.services_s + _services(more, search.queue))
-    error = math.hypot(start.mu_error * known_s, more.rate_error * MORE_S) / (known_s + MORE_S)
-    return replace(start, search=surer, mu_error=error)
+        while bench.more_load():
+            more = _saturated(bench, MORE_S)
+        if more.failed:
+            _note_failures(bench)
+            return replace(start, failed=True)
+        bench.progress(f"saturation again: {more.rate:.1f} requests/s, since service times differ")
+        both_s = known_s + MORE_S
+        surer = _search(bench, (search.mu * known_s + more.rate * MORE_S) / both_s, search.queue)
+        surer.learn(search.services_s + _services(more, search.queue))
+        error = math.hypot(start.mu_error * known_s, more.rate_error * MORE_S) / both_s
+        start, known_s = replace(start, search=surer, mu_error=error), both_s
+    return start
 
 
 def _queue(bench: Bench, idle_p50_s: float, full: LoadResult, counted: Sequence[ModelStatistics]) -> Queue:
