@@ -8,7 +8,7 @@ from typing import Any
 
 from seatrial.autoscale.grid import Grid, grid_of
 from seatrial.errors import Refused
-from seatrial.profiling.cell import Cell, Level
+from seatrial.profiling.cell import Capacity, Cell, Level
 from seatrial.profiling.curves import load_curve
 
 MEASURED, MODEL, LIMIT, SERVER, CLIENT = "#1f5fa8", "#8fb3dc", "#b3261e", "#2e7d32", "#b0a060"
@@ -58,15 +58,31 @@ def _latency(axes: Any, cell: Cell) -> None:
     rates = [level.rate for level in levels]
     axes.plot(rates, [level.p99_ms for level in levels], "o", color=MEASURED, label="p99, measured")
     axes.plot(rates, [level.p50_ms for level in levels], "s", color=MEASURED, fillstyle="none", label="p50, measured")
+    if capacity.p99_high_ms:
+        for low, at, high in _between(capacity):
+            bars = [[max(0.0, at - low)], [max(0.0, high - at)]]
+            axes.errorbar([capacity.verified_at], [at], bars, color=MEASURED, linewidth=1, capsize=4)
     axes.axhline(cell.objective.latency_ms, color=LIMIT, linewidth=1, label=f"limit {cell.objective.latency_ms:g} ms")
     axes.axvline(capacity.mu, color="gray", linestyle=":", label=f"saturation {capacity.mu:.1f}/s")
     if capacity.feasible:
         axes.axvspan(capacity.lambda_low, capacity.lambda_high, color=MEASURED, alpha=0.12, label="its interval")
         axes.axvline(capacity.lambda_max, color=MEASURED, linewidth=1, label=f"carries {capacity.lambda_max:.1f}/s")
     axes.set(ylabel="latency, ms", yscale="log", xlim=(0, 1.05 * capacity.mu))
-    for kind in ("major", "minor"):
-        getattr(axes.yaxis, f"set_{kind}_formatter")("{x:g}")
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    for kind, digits in (("major", (1, 2, 5)), ("minor", range(1, 10))):
+        getattr(axes.yaxis, f"set_{kind}_locator")(LogLocator(subs=digits))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.legend(loc="upper left", fontsize="small")
+
+
+def _between(capacity: Capacity) -> tuple[tuple[float, float, float], ...]:
+    """p50 and p99 at `verified_at`, with their intervals."""
+    return (
+        (capacity.p50_low_ms, capacity.p50_ms, capacity.p50_high_ms),
+        (capacity.p99_low_ms, capacity.p99_ms, capacity.p99_high_ms),
+    )
 
 
 def _cores(axes: Any, cell: Cell) -> None:

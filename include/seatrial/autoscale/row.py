@@ -15,7 +15,7 @@ class Row(BaseModel):
     `…_low…` to `…_high…` is the interval of the figure.
 
     None, never 0, is what was not found: rates and price of an option that keeps the objective at no rate, latencies
-    and the lower bound of one that was only surveyed, `neighbours` and what it did alone for one that shares no GPU.
+    of one that was only surveyed, `neighbours` and what it did alone for one that shares no GPU.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -105,7 +105,7 @@ def _row(cell: Cell) -> Row:
         mu_per_s=capacity.mu,
         mu_low_per_s=capacity.mu_low or None,
         mu_high_per_s=capacity.mu_high or None,
-        lambda_low_per_s=capacity.lambda_low if capacity.feasible and loaded else None,
+        lambda_low_per_s=(capacity.lambda_low or None) if capacity.feasible else None,
         lambda_max_per_s=capacity.lambda_max if capacity.feasible else None,
         lambda_high_per_s=capacity.lambda_high if capacity.feasible else None,
         price_per_request_per_s=cell.cost if capacity.feasible else None,

@@ -65,11 +65,12 @@ def survey_capacity(bench: Bench) -> Capacity:
     """
     began = time.monotonic()
     start = _start(bench, SURVEY_S)
-    expected, mu = start.search.expected, start.search.mu
+    expected = start.search.expected
     bench.progress(f"the queue model expects {expected:.1f} requests/s within the objective")
     if not expected:
         return _result(bench, start, "infeasible", NOTHING, start.at, began)
-    return _result(bench, start, "survey", (0.0, expected, mu), start.at, began)
+    low, high = start.search.interval_unseen()
+    return _result(bench, start, "survey", (low, expected, high), start.at, began)
 
 
 def measure_capacity(bench: Bench, surveyed: Capacity | None = None) -> Capacity:

@@ -99,8 +99,8 @@ class Capacity(BaseModel):
 
     @property
     def assured(self) -> float:
-        """What a policy may count on: the interval's lower end; where there is none (survey), a little less than the
-        estimate. Source: methods, section 3."""
+        """What a policy may count on: the interval's lower end; where there is none (older surveys), a little less than
+        the estimate. Source: methods, section 3."""
         return self.lambda_low or 0.95 * self.lambda_max
 
 

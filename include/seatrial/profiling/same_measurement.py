@@ -14,7 +14,7 @@ from seatrial.profiling.sharing import neighbours_of
 
 GOOD_FOR_S = 7 * 24 * 3600.0
 """A machine that was as quick last week is believed to be so today; the weekly re-profiling asks again anyway."""
-METHOD = 3
+METHOD = 4
 """To be raised with each change of how capacity is found, or of the configuration that a server is measured with: what
 was measured before is then measured again."""
 HARMLESS = ("no proof of more than", "was discarded")
@@ -74,13 +74,14 @@ def for_objective(capacity: Capacity, objective: Objective, instances: int) -> C
     search = Search(capacity.mu, queue, objective.latency_ms / 1000, objective.percentile, objective.gaps)
     if capacity.idle_p50_ms <= objective.latency_ms:
         search.learn([service_ms / 1000 for service_ms in capacity.services_ms])
+    low, high = search.interval_unseen() if search.expected else (0.0, 0.0)
     return capacity.model_copy(
         update={
             "feasible": search.expected > 0,
             "method": "survey" if search.expected > 0 else "infeasible",
             "lambda_max": round(search.expected, 2),
-            "lambda_low": 0.0,
-            "lambda_high": search.mu if search.expected else 0.0,
+            "lambda_low": round(low, 2),
+            "lambda_high": round(high, 2),
             "verified_s": 0.0,
             "seconds": 0.0,
             "levels": capacity.levels[:2],

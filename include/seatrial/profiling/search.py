@@ -23,6 +23,7 @@ FAR = 1.5  # times a level that kept it: where one that did not lies further abo
 HIGHER = 1.1  # upper end of the interval above an answer of the levels where none of them failed
 SURE = 2.0  # standard errors to both sides of the model's answer
 MODEL_ERROR = 0.02  # of its answer, where chance plays no part
+UNSEEN_ERROR = 0.08  # the same, where it knows idle and saturation alone
 LOWEST = 0.1  # share of mu below which no rate is tried: nobody would pay for such a replica
 
 
@@ -88,8 +89,15 @@ class Search:
         the levels."""
         if self.method != "model":
             return self.low, min(self.high, HIGHER * self.answer)
-        apart = SURE * math.hypot(self.unsure(), MODEL_ERROR)
-        return self.answer * max(0.0, 1 - apart), max(self.answer, min(self.mu, self.answer * (1 + apart)))
+        return self._around(self.answer, MODEL_ERROR)
+
+    def interval_unseen(self) -> tuple[float, float]:
+        """The same of what the model expects before any level was measured."""
+        return self._around(self.expected, UNSEEN_ERROR)
+
+    def _around(self, rate: float, error: float) -> tuple[float, float]:
+        apart = SURE * math.hypot(self.unsure(), error)
+        return rate * max(0.0, 1 - apart), max(rate, min(self.mu, rate * (1 + apart)))
 
     def next_rate(self) -> float:
         """What the model proposes, where that lies well between what is known; else the middle."""

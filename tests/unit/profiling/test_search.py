@@ -124,3 +124,12 @@ def test_the_levels_own_interval_is_between_what_held_and_what_did_not() -> None
         search.decide(rate, held=rate < 40)
     assert search.interval() == (search.low, search.high)
     assert search.low < 40 <= search.high
+
+
+def test_what_no_level_has_shown_is_less_sure() -> None:
+    search = Search(100.0, Queue(), LIMIT_S, 99)
+    search.learn([0.01] * 100)
+    low, high = search.interval_unseen()
+    assert low < search.expected < high <= search.mu
+    search.decide(search.next_rate(), held=True)
+    assert low < search.interval()[0] < search.interval()[1] <= high
