@@ -83,6 +83,8 @@ AXES = (
 """Columns that are the option's own fields."""
 FIGURES = ("feasible", "method", "verified_s", "idle_p50_ms", "cpu_cores_mean", "cpu_cores_peak", "memory_mb_peak")
 """Columns that are the capacity's own fields."""
+LATENCIES = tuple(f"p{percentile}{end}_ms" for percentile in (50, 95, 99) for end in ("", "_low", "_high"))
+"""The same, where a level was measured; 0 there, and None here, where it is not known."""
 
 
 def rows_of(cells: Iterable[Cell]) -> tuple[Row, ...]:
@@ -97,6 +99,7 @@ def _row(cell: Cell) -> Row:
     return Row(
         **{name: getattr(option, name) for name in AXES},
         **{name: getattr(capacity, name) for name in FIGURES},
+        **{name: getattr(capacity, name) or None if loaded else None for name in LATENCIES},
         model=cell.model,
         version=cell.version,
         option=option.name,
@@ -110,15 +113,6 @@ def _row(cell: Cell) -> Row:
         lambda_high_per_s=capacity.lambda_high if capacity.feasible else None,
         price_per_request_per_s=cell.cost if capacity.feasible else None,
         verified_at_per_s=capacity.verified_at if loaded else None,
-        p50_ms=capacity.p50_ms if loaded else None,
-        p50_low_ms=capacity.p50_low_ms or None,
-        p50_high_ms=capacity.p50_high_ms or None,
-        p95_ms=capacity.p95_ms if loaded else None,
-        p95_low_ms=capacity.p95_low_ms or None,
-        p95_high_ms=capacity.p95_high_ms or None,
-        p99_ms=capacity.p99_ms if loaded else None,
-        p99_low_ms=capacity.p99_low_ms or None,
-        p99_high_ms=capacity.p99_high_ms or None,
         started_in_s=cell.started_in_s,
         load_s=capacity.seconds,
         shared_cores=cell.shared_cores,

@@ -33,8 +33,7 @@ def measured_as(
 ) -> str:
     """A digest of all that a figure depends on: the model's files, the option without name and price, the machine, the
     server's programs, the GPU driver, the UUIDs of the GPUs that the option may get, the requests (anything that tells
-    each from others), and our own method.
-    Not the objective: the same measurement serves another one."""
+    each from others), and our own method. Not the objective: the same measurement serves another one."""
     asked = option.model_dump(mode="json", exclude={"name", "price"})
     if neighbours := neighbours_of(option):
         asked["neighbours"] = neighbours

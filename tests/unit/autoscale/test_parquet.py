@@ -36,7 +36,7 @@ CELLS = [
     none_held("none-held"),
     cell("dear", price=9),
     cell("cheap", lam=90, method="live", verified_s=40),
-    cell("surveyed", lam=50, method="survey"),
+    cell("surveyed", lam=50, method="survey", p99_low_ms=20, p99_high_ms=40),
 ]
 
 
@@ -55,6 +55,7 @@ def test_what_was_not_found_is_none_and_never_0() -> None:
         *SHARED,
     ]
     assert [name for name in (*RATES, *AT_LOAD) if surveyed[name] is None] == [*AT_LOAD]
+    assert all(surveyed[name] is None for name in BETWEEN)
     assert not [name for name in (*RATES, *AT_LOAD) if measured[name] is None]
     assert (infeasible["mu_per_s"], infeasible["verified_s"], infeasible["notes"]) == (70.0, 40.0, "too slow; hot")
 
