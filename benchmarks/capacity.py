@@ -4,6 +4,7 @@ Each subject (two networks; networks that take a known time: constant, batching,
 It is searched `--searches` times by us and once, in their middle, by perf_analyzer. Poisson levels of 45 s or 2000
 requests around our first answer, one after each second search, since a machine is not as quick all the time, and
 further ones where it is not among them, tell the truth: the rate at which as many are late as the objective allows.
+Their arrivals are usual ones: what 45 s of Poisson arrivals make late differs twofold by chance.
 
 The last line is one JSON object: for each subject all answers, the truth, the seconds of both; and of all subjects
 `within_5_percent` (share of the answers), `covered` (share of the intervals that hold the truth), `spread` (largest
@@ -31,14 +32,18 @@ from benchmarks.capacity_subjects import SUBJECTS, Kind, Place, Subject
 from benchmarks.curves.server import cores
 from benchmarks.stopping import end_by_sigterm
 from seatrial.client.transport import encode
+from seatrial.profiling.arrivals import POISSON
 from seatrial.profiling.bench import Bench
 from seatrial.profiling.capacity import measure_capacity
-from seatrial.profiling.load import open_loop
+from seatrial.profiling.load import at_moments, moments
+from seatrial.profiling.queue_model import one_worker
 from seatrial.serving.tritonserver import TritonInstallation
+from seatrial.tensors import Array
 
 AROUND = (0.95, 1.0, 1.05)
 STEP, FARTHEST = 1.05, 1.4  # beyond them, up to so many times the answer or less of it
 TRUTH_S, TRUTH_REQUESTS = 45.0, 2000
+DRAWN = 100  # arrivals of a level, of which the most usual ones are sent
 TELLING = 10.0  # times the allowed share, or a part of it: what is later than that or less is far from the truth
 NEAR, OFTEN, QUICK_S, FASTER = 0.05, 0.9, 15.0, 10.0
 
@@ -88,8 +93,9 @@ def _measure(home: Path, server: Subject, kind: Kind, searches: int) -> dict[str
             )
         ours.append(_search(server, kind, seed=100 * number))
         if number % 2 == 0 and ours[0]["answer"]:
-            levels.append(_told(server, kind, AROUND[number // 2 % len(AROUND)] * ours[0]["answer"], seed=number))
-    levels = _further(server, kind, together(levels))
+            rate = AROUND[number // 2 % len(AROUND)] * ours[0]["answer"]
+            levels.append(_told(server, kind, rate, ours[0]["mu"], seed=DRAWN * number))
+    levels = _further(server, kind, together(levels), ours[0]["mu"])
     truth = crossing(levels, kind.objective.allowed)
     print(f"  truth: {'not between them' if truth is None else f'{truth:.1f} requests/s'}", flush=True)
     return {"ours": ours, "perf_analyzer": peer, "levels": levels, "truth": truth}
@@ -106,14 +112,14 @@ def _search(server: Subject, kind: Kind, seed: int) -> dict[str, Any]:
             "method": found.method, "seconds": found.seconds}  # fmt: skip
 
 
-def _further(server: Subject, kind: Kind, levels: list[Told]) -> list[Told]:
+def _further(server: Subject, kind: Kind, levels: list[Told], mu: float) -> list[Told]:
     """With more levels above or below those, in ascending order, until the truth is between them, or far from them."""
     lowest, highest = (levels[0].rate / FARTHEST, levels[-1].rate * FARTHEST) if levels else (0.0, 0.0)
     while levels and crossing(levels, kind.objective.allowed) is None:
         if levels[-1].share <= kind.objective.allowed and levels[-1].rate < highest:
-            levels = [*levels, _told(server, kind, STEP * levels[-1].rate, seed=len(levels))]
+            levels = [*levels, _told(server, kind, STEP * levels[-1].rate, mu)]
         elif levels[0].share > kind.objective.allowed and levels[0].rate > lowest:
-            levels = [_told(server, kind, levels[0].rate / STEP, seed=len(levels)), *levels]
+            levels = [_told(server, kind, levels[0].rate / STEP, mu), *levels]
         else:
             break
     return levels
@@ -130,14 +136,23 @@ def together(levels: Sequence[Told]) -> list[Told]:
     return found
 
 
-def _told(server: Subject, kind: Kind, rate: float, seed: int) -> Told:
+def _told(server: Subject, kind: Kind, rate: float, mu: float, seed: int = 0) -> Told:
     request = encode(server.model, 1, dict(server.request))
-    seconds = max(TRUTH_S, TRUTH_REQUESTS / rate)
-    level = open_loop(server.address, [request], rate=rate, seconds=seconds, seed=int(rate) + seed, bound=5000)
-    limit_s = kind.objective.latency_ms / 1000
+    seconds, limit_s = max(TRUTH_S, TRUTH_REQUESTS / rate), kind.objective.latency_ms / 1000
+    intended = usual(rate, seconds, mu, kind.objective.percentile, seed)
+    level = at_moments(server.address, [request], intended, rate=rate, seconds=seconds, bound=5000)
     told = Told(round(rate, 2), round(level.late_share(limit_s), 5), len(level.latency_s), level.late(limit_s)[1])
     print(f"  {rate:.1f} requests/s for {seconds:.0f} s: {told.share:.2%} late in {told.bursts} bursts", flush=True)
     return told
+
+
+def usual(rate: float, seconds: float, mu: float, percentile: float, seed: int) -> Array:
+    """The most usual Poisson arrivals of DRAWN: those that a worker which takes 1/mu for each request answers with a
+    latency percentile closest to their mean. What 45 s of arrivals make late differs by half its size between draws,
+    whatever the server; between those that are chosen so, and one that always takes as long, by a tenth."""
+    drawn = [moments(POISSON, rate, seconds, seed + number) for number in range(DRAWN)]
+    found = np.array([np.percentile(one_worker(at, np.full(len(at), 1 / mu)), percentile) for at in drawn])
+    return drawn[int(np.argmin(np.abs(found - found.mean())))]
 
 
 def crossing(levels: Sequence[Told], allowed: float) -> float | None:

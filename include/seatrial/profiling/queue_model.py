@@ -33,7 +33,7 @@ def latencies(
     arriving = arrivals(gaps, rate, requests, random)
     services = resampled(random, np.asarray(service_s, dtype=np.float64), requests)
     if queue.instances == queue.max_batch == 1:
-        return queue.floor_s + _one_worker(arriving, services)
+        return queue.floor_s + one_worker(arriving, services)
     return queue.floor_s + _workers(arriving, services, queue)
 
 
@@ -122,8 +122,9 @@ def seen_of_true(
     return [(float(low), float(high)) for low, high in zip(lowest, highest, strict=True)]
 
 
-def _one_worker(arrivals: Array, services: Array) -> Array:
-    """Lindley's recursion without a loop: waiting time is the walk's distance from its running minimum."""
+def one_worker(arrivals: Array, services: Array) -> Array:
+    """Latencies of requests that one worker answers in turn, in the unit of both. Lindley's recursion without a loop:
+    waiting time is the walk's distance from its running minimum."""
     steps = np.concatenate([[0.0], services[:-1] - np.diff(arrivals)])
     walk = np.cumsum(steps)
     waits: Array = walk - np.minimum.accumulate(walk)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.capacity import Told, crossing, together
+from benchmarks.capacity import Told, crossing, together, usual
+from seatrial.profiling.arrivals import POISSON
+from seatrial.profiling.load import moments
+from seatrial.profiling.queue_model import one_worker
+from seatrial.tensors import Array
 
 RATES = (95.0, 100.0, 105.0, 110.0)
 
@@ -40,3 +45,13 @@ def test_a_step_from_nothing_to_an_overload_is_between_the_two() -> None:
 def test_levels_of_one_rate_are_one_with_the_requests_and_bursts_of_all() -> None:
     told = [Told(100, 0.01, 1000, 2), Told(95, 0.0, 900, 0), Told(100, 0.04, 3000, 5)]
     assert together(told) == [Told(95, 0.0, 900, 0), Told(100, 0.0325, 4000, 7)]
+
+
+def test_usual_arrivals_make_as_many_late_as_arrivals_do_on_average() -> None:
+    def late(at: Array) -> float:
+        return float(np.mean(one_worker(at, np.full(len(at), 0.0082)) > 0.06))
+
+    anyhow = [late(moments(POISSON, 83.5, 45.0, seed)) for seed in range(100)]
+    chosen = [late(usual(83.5, 45.0, 122.0, 99, seed)) for seed in range(0, 1000, 100)]
+    assert np.std(chosen) < 0.4 * np.std(anyhow)
+    assert np.mean(chosen) == pytest.approx(np.mean(anyhow), rel=0.25)
