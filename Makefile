@@ -109,6 +109,10 @@ bench-capacity: .venv-manager/.ready $(NETWORKS)/.ready ## the capacity search o
 sim-matrix: .venv-manager/.ready ## the stages of a large hardware matrix on 300 simulated response surfaces: time, regret (20 s)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.sim_matrix
 
+.PHONY: sim-shadow
+sim-shadow: .venv-manager/.ready ## the shadow verdict on 10 000 simulated comparisons a mismatch share: errors, sizes, theory (1 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.sim_shadow
+
 .PHONY: bench-matrix
 bench-matrix: .venv-manager/.ready $(EXAMPLES)/.ready ## a real CPU matrix of 12 options in stages and exhaustively: seconds, regret (30 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.matrix --examples "$(CURDIR)/$(EXAMPLES)"

@@ -47,7 +47,7 @@ def tensors_part(seen: Seen, limits: Limits, *, noise: bool) -> Part:
     """Sequential test of the share of excess mismatches. PASS not before `min_requests`."""
     found = seen.mismatches
     evidence = excess_evidence(found, limits.p_good, limits.p_bad, noise=noise)
-    accept, reject = wald_bounds(limits.alpha, limits.beta)
+    accept, reject = wald_bounds(limits.alpha, limits.beta, noise=noise)
     verdict: Verdict = "UNDECIDED"
     if evidence >= reject:
         verdict = "FAIL"

@@ -68,6 +68,21 @@ def test_error_rates_are_those_that_were_promised() -> None:
     assert bad.count("PASS") <= 0.05 * len(bad)
 
 
+def test_chance_beside_noise_is_not_held_against_the_candidate_more_often_than_was_promised() -> None:
+    """Both differ from Production in 5 % of the requests by chance; the candidate in 0.1 % besides."""
+    random, refused = np.random.default_rng(4), 0
+    for _ in range(200):
+        seen = Seen()
+        while seen.compared < 5000:
+            b, a, both, _ = random.multinomial(50, [0.0485, 0.0475, 0.0025, 0.9015])
+            seen.compared, seen.candidate_only = seen.compared + 50, seen.candidate_only + int(b)
+            seen.noise_only, seen.both = seen.noise_only + int(a), seen.both + int(both)
+            if (verdict := tensors_part(seen, LIMITS, noise=True).verdict) != "UNDECIDED":
+                refused += verdict == "FAIL"
+                break
+    assert refused <= 0.075 * 200
+
+
 def test_no_pass_before_the_least_number_of_requests() -> None:
     assert tensors_part(Seen(compared=199), LIMITS, noise=False).verdict == "UNDECIDED"
     assert tensors_part(Seen(compared=400), LIMITS, noise=False).verdict == "PASS"
