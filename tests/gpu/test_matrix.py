@@ -20,8 +20,9 @@ from tests.standins.gpu.installation import simulated_gpus
 from tests.standins.gpu.simulated_gpu import INTERFERENCE, T4, USED, WHOLE_S
 
 HALF, QUARTER, WHOLE, P40 = (f"simulated-{name}-c1-t1-i1-b1" for name in ("t4-s0.5", "t4-s0.25", "t4", "p40"))
+# The CPU is real: too dear to be chosen, however quick this machine is.
 OPTIONS = """\
-- {name: cpu-1x1, price: 3.0}
+- {name: cpu-1x1, price: 12.0}
 - {matrix: simulated, device: gpu, gpu: [T4, P40], price_per_core: 0.1, price_per_gpu: {T4: 8, P40: 12}}
 - {matrix: simulated, device: gpu, gpu: [T4], mps_share: [0.5, 0.25], price_per_core: 0.1, price_per_gpu: {T4: 8}}
 """
