@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from seatrial.profiling.late import at_least
 from seatrial.shadow.limits import Limits, limits_for
 from seatrial.shadow.replay import CHECK_EVERY
 from seatrial.shadow.sequential import Mismatches, excess_evidence, wald_bounds
@@ -123,8 +124,8 @@ def fixed(share: float, requests: int, most: int) -> dict[str, float]:
 
 
 def _at_most(most: int, of: int, share: float) -> float:
-    """Chance of at most so many mismatches (binomial)."""
-    return math.fsum(math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(most + 1))
+    """Chance of at most so many mismatches."""
+    return 1 - at_least(most + 1, of, share)
 
 
 if __name__ == "__main__":

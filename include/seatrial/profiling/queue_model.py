@@ -48,7 +48,7 @@ def late_share(
     gaps: Gaps = POISSON,
 ) -> float:
     """Share of requests that take longer than `limit_s`."""
-    requests = requests or (REQUESTS if queue.instances == queue.max_batch == 1 else REQUESTS_OF_MANY)
+    requests = requests or _enough(queue)
     return float(np.mean(latencies(rate, service_s, queue, requests=requests, seed=seed, gaps=gaps) > limit_s))
 
 
@@ -116,10 +116,14 @@ def seen_of_true(
         waited = latencies(rate, services_s.tolist(), queue, requests=requests, seed=seed + number, gaps=gaps)
         return np.percentile(waited, percentiles)
 
-    true = seen(known, REQUESTS if queue.instances == queue.max_batch == 1 else REQUESTS_OF_MANY, 0)
+    true = seen(known, _enough(queue), 0)
     parts = [seen(resampled(random, known, len(known)), requests, 1 + number) / true for number in range(WINDOWS)]
     lowest, highest = np.percentile(parts, [OUTSIDE / 2, 100 - OUTSIDE / 2], axis=0)
     return [(float(low), float(high)) for low, high in zip(lowest, highest, strict=True)]
+
+
+def _enough(queue: Queue) -> int:
+    return REQUESTS if queue.instances == queue.max_batch == 1 else REQUESTS_OF_MANY
 
 
 def one_worker(arrivals: Array, services: Array) -> Array:
