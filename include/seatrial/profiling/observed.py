@@ -34,9 +34,10 @@ def in_batches(idle_p50_s: float, mu: float, instances: int, idle: ModelStatisti
     quicker than that says, as with instances that share cores, what further requests add makes up for it.
     """
     batch = full.requests / max(1, full.executions)
-    if batch < 1 + SOME or not idle.compute_s:
+    alone_s = idle.compute_s / max(1, idle.executions)
+    if batch < 1 + SOME or not alone_s:
         return Queue(instances=instances, floor_s=max(0.0, idle_p50_s - instances / mu))
-    alone_s, together_s = idle.compute_s / idle.executions, full.compute_s / full.executions
+    together_s = full.compute_s / full.executions
     each_more = min(1.0, max(0.0, (together_s / alone_s - 1) / (batch - 1)))
     takes_s = instances * batch / mu
     service_s = takes_s / (1 + (batch - 1) * each_more)

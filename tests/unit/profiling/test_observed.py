@@ -99,3 +99,9 @@ def test_who_wakes_a_server_waits_for_that_and_holds_no_worker_meanwhile() -> No
 def test_a_level_in_which_nobody_waits_does_not_change_the_floor() -> None:
     queue = Queue(floor_s=0.001)
     assert under_load(np.arange(50.0), np.full(50, 0.02), queue) == queue
+
+
+def test_a_time_too_short_to_be_divided_is_none() -> None:
+    idle = ModelStatistics(requests=2, failures=0, executions=2, queue_s=0.0, compute_s=5e-324)
+    full = ModelStatistics(requests=4, failures=0, executions=2, queue_s=0.0, compute_s=0.0)
+    assert in_batches(1.0, 1.0, 2, idle, full).max_batch == 1
