@@ -105,6 +105,10 @@ bench-runtime: .venv-manager/.ready $(EXAMPLES)/.ready ## the python runtime aga
 bench-capacity: .venv-manager/.ready $(NETWORKS)/.ready ## the capacity search on six servers, perf_analyzer's beside it, the truth (50 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.capacity --networks "$(CURDIR)/$(NETWORKS)" $(if $(ONLY),--only $(ONLY))
 
+.PHONY: sim-capacity
+sim-capacity: .venv-manager/.ready ## how sure a capacity, and its truth, can be: whole searches and truths of a simulated server (1 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.sim_capacity
+
 .PHONY: sim-matrix
 sim-matrix: .venv-manager/.ready ## the stages of a large hardware matrix on 300 simulated response surfaces: time, regret (20 s)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.sim_matrix
