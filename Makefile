@@ -106,7 +106,7 @@ bench-capacity: .venv-manager/.ready $(NETWORKS)/.ready ## the capacity search o
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.capacity --networks "$(CURDIR)/$(NETWORKS)" $(if $(ONLY),--only $(ONLY))
 
 .PHONY: sim-capacity
-sim-capacity: .venv-manager/.ready ## how sure a capacity, and its truth, can be: whole searches and truths of a simulated server (1 min)
+sim-capacity: .venv-manager/.ready ## how sure a capacity can be, on a simulated server of two modes (20 s)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.sim_capacity
 
 .PHONY: sim-matrix
