@@ -54,7 +54,7 @@ def _latency(axes: Any, cell: Cell) -> None:
     if curve is not None:
         axes.plot(curve.rates, curve.percentile_ms, color=MODEL, label=f"{percentile}, queue model")
         axes.plot(curve.rates, curve.p50_ms, color=MODEL, linestyle="--", label="p50, queue model")
-    levels = _open(cell)
+    levels = poisson_levels(cell)
     rates = [level.rate for level in levels]
     axes.plot(rates, [level.p99_ms for level in levels], "o", color=MEASURED, label="p99, measured")
     axes.plot(rates, [level.p50_ms for level in levels], "s", color=MEASURED, fillstyle="none", label="p50, measured")
@@ -98,9 +98,10 @@ def _cores(axes: Any, cell: Cell) -> None:
     axes.legend(loc="upper left", fontsize="small")
 
 
-def _open(cell: Cell) -> list[Level]:
-    """The levels of Poisson load: all but idle and saturation."""
-    return sorted(cell.capacity.levels[2:], key=lambda level: level.rate)
+def poisson_levels(cell: Cell) -> list[Level]:
+    """The levels of Poisson load: all but idle and saturation, which is measured again where it was not sure."""
+    levels = (level for level in cell.capacity.levels[2:] if level.kind == "level")
+    return sorted(levels, key=lambda level: level.rate)
 
 
 def _of_matrix(figure: Any, grid: Grid, chosen: str | None) -> Any:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
+from seatrial.profiling.cell import Kind
 from seatrial.profiling.gauges import Gauges
 
 SLOW, SLOW_OF_LIMIT = 8.0, 0.1
@@ -27,8 +27,6 @@ GROWTH_MB, GROWTH_SHARE = 8.0, 0.02
 BUSY = 0.9
 """Cores that a process of the load generator uses when it has no time left, asyncio runs on one; share of its cores for
 a server."""
-
-Kind = Literal["idle", "saturation", "level"]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ import numpy as np
 
 from seatrial.client.transport import EncodedRequest, GrpcTransport, ModelStatistics
 from seatrial.errors import MachineNotQuiet, ServerFailed
-from seatrial.profiling.behaviour import Kind
-from seatrial.profiling.cell import Level, Objective
+from seatrial.profiling.cell import Kind, Level, Objective
 from seatrial.profiling.cpu_gauges import watch
 from seatrial.profiling.driving import Driver, Load
 from seatrial.profiling.gauges import Gauges, gauges_of
@@ -140,7 +139,7 @@ class Bench:
             gauges = gauges_of(window)
             why = why_not_quiet(gauges, window.core_count, limits)
             if why is None or self.other_work_cores is None:
-                self._keep(found, gauges, gauge.use(), why)
+                self._keep(kind, found, gauges, gauge.use(), why)
                 self.seen.append((kind, found, gauges))
                 return found
             self._note(f"at {found.rate:.1f} requests/s a window of {found.seconds:.0f} s was discarded: {why}")
@@ -161,13 +160,14 @@ class Bench:
         self.notes.append(line)
         self.progress(line)
 
-    def _keep(self, found: LoadResult, gauges: Gauges, gpu: GpuUse, not_quiet: str | None) -> None:
+    def _keep(self, kind: Kind, found: LoadResult, gauges: Gauges, gpu: GpuUse, not_quiet: str | None) -> None:
         if not_quiet is not None:
             self._note(f"at {found.rate:.1f} requests/s the machine was not quiet: {not_quiet}")
         if gpu.throttled:
             self._note(f"at {found.rate:.1f} requests/s the GPU was throttled: {', '.join(gpu.throttled)}")
         self.levels.append(
             Level(
+                kind=kind,
                 rate=round(found.rate, 2),
                 p50_ms=round(found.percentile_ms(50), 3),
                 p99_ms=round(found.percentile_ms(99), 3),

@@ -29,12 +29,18 @@ class Objective(BaseModel):
         return 1 - self.percentile / 100
 
 
+Kind = Literal["idle", "saturation", "level"]
+"""Of load: one request at a time, as many as are answered, or a rate."""
+
+
 class Level(BaseModel):
     """One level of load; `rate` in requests per second, `late_share` against the objective's latency. `gauges` and, of
-    an option with a GPU, `gpu` are None in older measurements."""
+    an option with a GPU, `gpu` are None in older measurements, whose `kind` is "level" also for the first two, idle and
+    saturation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    kind: Kind = "level"
     rate: float
     p50_ms: float
     p99_ms: float

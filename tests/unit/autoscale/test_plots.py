@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.autoscale.grid import grid_of
-from seatrial.autoscale.plots import draw_all
+from seatrial.autoscale.plots import draw_all, poisson_levels
 from seatrial.errors import Refused
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.cell import Cell, Level
@@ -69,6 +69,14 @@ def test_each_option_and_the_matrix_are_drawn(tmp_path: Path) -> None:
     files = draw_all(folder, [on("a"), on("b", lam=80.0, cores=2), none, cell("surveyed", method="survey")], "b")
     assert [file.name for file in files] == ["a.png", "b.png", "none.png", "surveyed.png", "_matrix.png"]
     assert all(file.read_bytes().startswith(PNG) for file in files)
+
+
+def test_a_saturation_that_was_measured_again_is_no_level_of_load() -> None:
+    measured = on("a")
+    again = measured.capacity.levels[1].model_copy(update={"kind": "saturation"})
+    levels = (*measured.capacity.levels[:2], again, *measured.capacity.levels[2:])
+    twice = measured.model_copy(update={"capacity": measured.capacity.model_copy(update={"levels": levels})})
+    assert poisson_levels(twice) == poisson_levels(measured) == list(measured.capacity.levels[2:])
 
 
 def test_a_matrix_in_which_nothing_keeps_the_objective_is_drawn_too(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from seatrial.profiling.behaviour import (
     GROWTH_MB,
     GROWTH_SHARE,
     SLOW,
-    Kind,
     Seen,
     failures,
     findings,
@@ -22,6 +21,7 @@ from seatrial.profiling.behaviour import (
     slow_ones,
     slowing,
 )
+from seatrial.profiling.cell import Kind
 from seatrial.profiling.gauges import Curve
 from tests.unit.profiling.test_quiet import gauges
 

@@ -37,7 +37,7 @@ class Simulated(Bench):
         sent = np.cumsum(np.random.default_rng(1).exponential(1.0, requests)) / rate  # as `latencies` has them
         latency = latencies(rate, [service_s], Queue(), requests=requests, seed=1)
         found = LoadResult(rate, sent[-1], latency, sent, np.zeros(requests), 0, (), False)
-        self._keep(found, gauges(), GpuUse(), None)
+        self._keep("level", found, gauges(), GpuUse(), None)
         return found
 
 
@@ -94,5 +94,5 @@ def test_each_level_keeps_what_the_gpu_did_in_it() -> None:
     bench = Bench("127.0.0.1:1", None, [], 1, Objective(latency_ms=100), lambda _: None, seed=1, gpu="GPU-a")
     found = LoadResult(10.0, 30.0, np.full(300, 0.05), np.arange(300) / 10, np.zeros(300), 0, (), False)
     for percent in (97.0, 40.0):
-        bench._keep(found, gauges(), GpuUse(kernel_percent_mean=percent), None)
+        bench._keep("level", found, gauges(), GpuUse(kernel_percent_mean=percent), None)
     assert [level.gpu.kernel_percent_mean for level in bench.levels if level.gpu] == [97.0, 40.0]
