@@ -102,7 +102,7 @@ bench-runtime: .venv-manager/.ready $(EXAMPLES)/.ready ## the python runtime aga
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.runtime --examples "$(CURDIR)/$(EXAMPLES)"
 
 .PHONY: bench-capacity
-bench-capacity: .venv-manager/.ready $(NETWORKS)/.ready ## the capacity search on six servers, perf_analyzer's beside it, the truth (50 min)
+bench-capacity: .venv-manager/.ready $(NETWORKS)/.ready ## the capacity search on six servers, perf_analyzer's beside it, the truth (70 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.capacity --networks "$(CURDIR)/$(NETWORKS)" $(if $(ONLY),--only $(ONLY))
 
 .PHONY: sim-capacity
@@ -118,7 +118,7 @@ sim-shadow: .venv-manager/.ready ## the shadow verdict on 10 000 simulated compa
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.sim_shadow
 
 .PHONY: bench-matrix
-bench-matrix: .venv-manager/.ready $(EXAMPLES)/.ready ## a real CPU matrix of 12 options in stages and exhaustively: seconds, regret (30 min)
+bench-matrix: .venv-manager/.ready $(EXAMPLES)/.ready ## a real CPU matrix of 12 options in stages and exhaustively: seconds, regret (41 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.matrix --examples "$(CURDIR)/$(EXAMPLES)"
 
 .PHONY: bench-rollover

@@ -1,10 +1,11 @@
 """The capacity search on real tritonservers, beside perf_analyzer's: `make bench-capacity`, or with `--only constant`.
 
 Each subject (two networks; networks that take a known time: constant, batching, two-mode, hiccup) runs on one server.
-It is searched `--searches` times by us and once, in their middle, by perf_analyzer. Poisson levels of 45 s or 2000
-requests around our first answer, one after each second search, since a machine is not as quick all the time, and
-further ones where it is not among them, tell the truth: the rate at which as many are late as the objective allows.
-Their arrivals are usual ones: what 45 s of Poisson arrivals make late differs twofold by chance.
+It is searched `--searches` times by us and once, in their middle, by perf_analyzer. Poisson levels of 45 s (180 s where
+the server's own times are chance) or 2000 requests around our first answer, one after each second search, since a
+machine is not as quick all the time, and further ones where it is not among them, tell the truth: the rate at which as
+many are late as the objective allows. Their arrivals are usual ones: what 45 s of Poisson arrivals make late differs
+twofold by chance.
 
 The last line is one JSON object: for each subject all answers, the truth, the seconds of both; and of all subjects
 `within_5_percent` (share of the answers), `covered` (share of the intervals that hold the truth), `spread` (largest
@@ -42,7 +43,7 @@ from seatrial.tensors import Array
 
 AROUND = (0.95, 1.0, 1.05)
 STEP, FARTHEST = 1.05, 1.4  # beyond them, up to so many times the answer or less of it
-TRUTH_S, TRUTH_REQUESTS = 45.0, 2000
+TRUTH_REQUESTS = 2000
 DRAWN = 100  # arrivals of a level, of which the most usual ones are sent
 TELLING = 10.0  # times the allowed share, or a part of it: what is later than that or less is far from the truth
 NEAR, OFTEN, QUICK_S, FASTER = 0.05, 0.9, 15.0, 10.0
@@ -138,7 +139,7 @@ def together(levels: Sequence[Told]) -> list[Told]:
 
 def _told(server: Subject, kind: Kind, rate: float, mu: float, seed: int = 0) -> Told:
     request = encode(server.model, 1, dict(server.request))
-    seconds, limit_s = max(TRUTH_S, TRUTH_REQUESTS / rate), kind.objective.latency_ms / 1000
+    seconds, limit_s = max(kind.truth_s, TRUTH_REQUESTS / rate), kind.objective.latency_ms / 1000
     intended = usual(rate, seconds, mu, kind.objective.percentile, seed)
     level = at_moments(server.address, [request], intended, rate=rate, seconds=seconds, bound=5000)
     told = Told(round(rate, 2), round(level.late_share(limit_s), 5), len(level.latency_s), level.late(limit_s)[1])
@@ -147,12 +148,15 @@ def _told(server: Subject, kind: Kind, rate: float, mu: float, seed: int = 0) ->
 
 
 def usual(rate: float, seconds: float, mu: float, percentile: float, seed: int) -> Array:
-    """The most usual Poisson arrivals of DRAWN: those that a worker which takes 1/mu for each request answers with a
-    latency percentile closest to their mean. What 45 s of arrivals make late differs by half its size between draws,
-    whatever the server; between those that are chosen so, and one that always takes as long, by a tenth."""
+    """The most usual Poisson arrivals of DRAWN: those of which a worker that takes 1/mu for each request answers as
+    many later than the percentile of all of them as that percentile says. What 45 s of arrivals make late differs by
+    half its size between draws, whatever the server; between those that are chosen so, and one that always takes as
+    long, by a tenth."""
     drawn = [moments(POISSON, rate, seconds, seed + number) for number in range(DRAWN)]
-    found = np.array([np.percentile(one_worker(at, np.full(len(at), 1 / mu)), percentile) for at in drawn])
-    return drawn[int(np.argmin(np.abs(found - found.mean())))]
+    found = [one_worker(at, np.full(len(at), 1 / mu)) for at in drawn]
+    limit = np.percentile(np.concatenate(found), percentile)
+    late = np.array([np.mean(latencies > limit) for latencies in found])
+    return drawn[int(np.argmin(np.abs(late - (1 - percentile / 100))))]
 
 
 def crossing(levels: Sequence[Told], allowed: float) -> float | None:

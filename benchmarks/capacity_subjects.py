@@ -49,12 +49,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Kind:
+    """`truth_s`: how long a level lasts, at least, that tells the truth of it."""
+
     objective: Objective
     serving: Callable[[Place], AbstractContextManager[Subject]]
+    truth_s: float = 45.0
 
 
-def _kind(latency_ms: float, served: Callable[[Place], AbstractContextManager[Subject]]) -> Kind:
-    return Kind(Objective(percentile=99, latency_ms=latency_ms), served)
+def _kind(latency_ms: float, served: Callable[[Place], AbstractContextManager[Subject]], truth_s: float = 45.0) -> Kind:
+    return Kind(Objective(percentile=99, latency_ms=latency_ms), served, truth_s)
 
 
 def _curve(name: str, curve: Curve) -> Callable[[Place], AbstractContextManager[Subject]]:
@@ -98,6 +101,6 @@ SUBJECTS: dict[str, Kind] = {
     "text-recognition": _kind(400, _network("text-recognition", lambda: NETWORKS["text-recognition"].requests()[0])),
     "constant": _kind(60, _curve("constant", Curve(8_000))),
     "batching": _kind(80, _curve("batching", Curve(10_000, row_us=1_000, max_batch=8))),
-    "two-mode": _kind(150, _curve("two-mode", Curve(4_000, slow_us=36_000, slow_every=20))),
+    "two-mode": _kind(150, _curve("two-mode", Curve(4_000, slow_us=36_000, slow_every=20)), truth_s=180),
     "hiccup": _kind(200, _curve("hiccup", Curve(5_000, slow_us=100_000, slow_every=200, chance=0))),
 }

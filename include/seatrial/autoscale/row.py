@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from seatrial.profiling.cell import Capacity, Cell
+from seatrial.profiling.cell import Cell
 
 
 class Row(BaseModel):
@@ -94,18 +94,14 @@ def rows_of(cells: Iterable[Cell]) -> tuple[Row, ...]:
     return tuple(sorted(found, key=lambda row: (row.price_per_request_per_s or float("inf"), row.option)))
 
 
-def _latencies(capacity: Capacity) -> dict[str, Any]:
-    loaded = capacity.method != "survey"
-    return {name: getattr(capacity, name) or None if loaded else None for name in LATENCIES}
-
-
 def _row(cell: Cell) -> Row:
     option, capacity = cell.option, cell.capacity
     loaded = capacity.method != "survey"
+    latencies: dict[str, Any] = {name: getattr(capacity, name) or None if loaded else None for name in LATENCIES}
     return Row(
         **{name: getattr(option, name) for name in AXES},
         **{name: getattr(capacity, name) for name in FIGURES},
-        **_latencies(capacity),
+        **latencies,
         model=cell.model,
         version=cell.version,
         option=option.name,
