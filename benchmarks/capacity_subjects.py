@@ -22,6 +22,8 @@ from seatrial.tensors import Array
 from seatrial.uploads.pack import Packing, pack
 from tests.networks.networks import NETWORKS
 
+TRUTH_S = 45.0
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -53,10 +55,12 @@ class Kind:
 
     objective: Objective
     serving: Callable[[Place], AbstractContextManager[Subject]]
-    truth_s: float = 45.0
+    truth_s: float = TRUTH_S
 
 
-def _kind(latency_ms: float, served: Callable[[Place], AbstractContextManager[Subject]], truth_s: float = 45.0) -> Kind:
+def _kind(
+    latency_ms: float, served: Callable[[Place], AbstractContextManager[Subject]], truth_s: float = TRUTH_S
+) -> Kind:
     return Kind(Objective(percentile=99, latency_ms=latency_ms), served, truth_s)
 
 
