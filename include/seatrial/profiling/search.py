@@ -23,7 +23,8 @@ FAR = 1.5  # times a level that kept it: where one that did not lies further abo
 HIGHER = 1.1  # upper end of the interval above an answer of the levels where none of them failed
 SURE = 2.0  # standard errors to both sides of the model's answer
 MODEL_ERROR = 0.02  # of its answer, where chance plays no part
-UNSEEN_ERROR = 0.08  # the same, where it knows idle and saturation alone
+UNSTEADY = 0.03  # the same of a quiet machine's speed within ten minutes, of which a search sees 15 s (ADR 15)
+UNSEEN_ERROR = 0.08  # of the model's answer, where it knows idle and saturation alone
 LOWEST = 0.1  # share of mu below which no rate is tried: nobody would pay for such a replica
 
 
@@ -85,11 +86,11 @@ class Search:
         return seen_of_true(percentiles, rate, self.services_s, self.queue, requests, gaps=self.gaps)
 
     def interval(self) -> tuple[float, float]:
-        """Between which rates the true one lies: by the model's own error where a level agrees with it, else between
-        the levels."""
+        """Between which rates the true one lies: by the model's own error and the machine's where a level agrees with
+        it, else between the levels."""
         if self.method != "model":
             return self.low, min(self.high, HIGHER * self.answer)
-        return self._around(self.answer, MODEL_ERROR)
+        return self._around(self.answer, math.hypot(MODEL_ERROR, UNSTEADY))
 
     def interval_unseen(self) -> tuple[float, float]:
         """The same of what the model expects before any level was measured."""

@@ -28,14 +28,16 @@ def test_a_level_that_only_chance_excuses_says_so_with_its_numbers(late: int, no
 
 
 class Simulated(Bench):
-    """A server that takes 10 ms a request up to `carries` requests/s, and `above_s` beyond it, as beside other work."""
+    """A server that takes 10 ms a request up to `carries` requests/s, and `above_s` beyond it, as beside other work,
+    where each answer is on its way for `delay_s` too, which says nothing about the time a request takes."""
 
-    carries, above_s = 60.0, 0.025
+    carries, above_s, delay_s = 60.0, 0.025, 0.0
 
     def open(self, rate: float, seconds: float | None = None) -> LoadResult:
         service_s, requests = 0.01 if rate <= self.carries else self.above_s, int(rate * (seconds or 4.0))
         sent = np.cumsum(np.random.default_rng(1).exponential(1.0, requests)) / rate  # as `latencies` has them
         latency = latencies(rate, [service_s], Queue(), requests=requests, seed=1)
+        latency += 0.0 if rate <= self.carries else self.delay_s
         found = LoadResult(rate, sent[-1], latency, sent, np.zeros(requests), 0, (), False)
         self._keep("level", found, gauges(), GpuUse(), None)
         return found
@@ -53,10 +55,10 @@ SATURATED = Level(
 BEFORE = cell(idle_p50_ms=10.0, services_ms=(10.0,) * 500, lam=80.0, seed=5, seconds=9, levels=[SATURATED]).capacity
 
 
-def verified(carries: float, above_s: float = 0.025) -> Capacity:
+def verified(carries: float, above_s: float = 0.025, delay_s: float = 0.0) -> Capacity:
     """For an answer of 80 before."""
     bench = Simulated("127.0.0.1:1", None, [], 1, Objective(percentile=99, latency_ms=100), lambda _: None, seed=1)
-    bench.carries, bench.above_s = carries, above_s
+    bench.carries, bench.above_s, bench.delay_s = carries, above_s, delay_s
     return verify_capacity(bench, BEFORE)
 
 
@@ -70,6 +72,13 @@ def test_an_answer_that_a_long_level_keeps_stays() -> None:
 def test_what_an_overload_taught_the_model_does_not_throw_the_answer_far_down() -> None:
     found = verified(carries=60)
     assert found.lambda_max <= 60 < found.lambda_high <= FAR * found.lambda_max
+
+
+@pytest.mark.parametrize("carries", [79, 70, 60, 50, 40, 34])
+def test_what_became_slower_for_a_reason_that_the_model_does_not_see_is_found_below(carries: float) -> None:
+    found = verified(carries=carries, above_s=0.01, delay_s=0.2)
+    assert found.feasible
+    assert found.lambda_max <= carries < found.lambda_high <= 1.6 * found.lambda_max
 
 
 def test_an_option_that_kept_no_long_level_has_had_one() -> None:

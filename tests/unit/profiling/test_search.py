@@ -116,6 +116,17 @@ def test_the_interval_holds_the_truth_of_a_server_that_pauses_by_chance(pauses: 
     assert np.mean([low <= truth <= high for low, high in intervals]) >= 0.8
 
 
+def test_two_searches_of_a_machine_that_became_a_tenth_slower_do_not_contradict_each_other() -> None:
+    def interval(service_s: float) -> tuple[float, float]:
+        search = Search(1 / service_s, Queue(), LIMIT_S, 99)
+        search.learn([service_s] * 100)
+        search.decide(search.next_rate(), held=True)
+        return search.interval()
+
+    (low, high), (low_slower, high_slower) = interval(0.01), interval(0.011)
+    assert low_slower < low < high_slower < high
+
+
 def test_the_levels_own_interval_is_between_what_held_and_what_did_not() -> None:
     search = Search(100.0, Queue(), LIMIT_S, 99)
     search.learn([0.01] * 100)
