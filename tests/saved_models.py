@@ -83,11 +83,16 @@ def write_saved_model(folder: Path, data: bytes | None = None) -> Path:
     return folder
 
 
-def variables_index(tensors: Iterable[Shard], shards: int = 1) -> bytes:
-    """`variables.index` as TensorFlow writes it: a sorted table of names, uncompressed, of one block."""
+def variables_index(
+    tensors: Iterable[Shard], shards: int = 1, dtype: int = FLOAT, sums: Mapping[str, int] | None = None
+) -> bytes:
+    """`variables.index` as TensorFlow writes it: a sorted table of names, uncompressed, of one block. `sums` are
+    checksums of tensors by name."""
     rows = [(b"", field(1, shards) + field(3, field(1, 1)))]
     for name, shard, offset, size in sorted(tensors):
-        entry = field(1, FLOAT) + field(2, shape((size // 4,))) + field(3, shard) + field(4, offset) + field(5, size)
+        place = field(3, shard) + field(4, offset) + field(5, size)
+        crc32c = varint(6 << 3 | 5) + struct.pack("<I", (sums or {}).get(name, 0))
+        entry = field(1, dtype) + field(2, shape((size // 4,))) + place + crc32c
         rows.append((name.encode(), entry))
     data, meta = _block(rows), _block([])
     index = _block([(b"\xff", varint(0) + varint(len(data) - 5))])

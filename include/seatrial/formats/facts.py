@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from seatrial.errors import UploadRefused
 from seatrial.formats.line import finding_line, shown
+from seatrial.formats.weights import Weight
 from seatrial.storage.paths import open_beneath
 from seatrial.tensors import Signature
 from seatrial.uploads.model_files import IS_LFS_POINTER, LFS_POINTER
@@ -37,13 +38,15 @@ class Finding(BaseModel):
 class FormatFacts:
     """`signature` by the file's own tensor names, or None where the format does not say it.
 
-    `files` are the paths inside the upload that a server needs to load the model; `runtime` names versions as text.
+    `files` are the paths inside the upload that a server needs to load the model; `runtime` names versions as text;
+    `weights` are those that the format shows.
     """
 
     signature: Signature | None
     files: tuple[str, ...]
     runtime: dict[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    weights: tuple[Weight, ...] = ()
 
 
 def read_start(folder: Path, path: str, size: int) -> tuple[bytes, int]:

@@ -10,6 +10,7 @@ from seatrial.errors import UploadRefused
 from seatrial.formats.facts import Finding, FormatFacts, read_start, shown
 from seatrial.formats.onnx_external import external_files
 from seatrial.formats.onnx_limits import OLDEST_OPSET, check_nodes, check_versions, old_opset, too_new
+from seatrial.formats.onnx_weights import onnx_weights
 from seatrial.tensors import Signature, TensorSpec
 
 LARGEST_FILE = 2 * 2**30 - 1  # protobuf cannot hold more; larger weights are kept as external data
@@ -49,7 +50,7 @@ def _inspect(folder: Path, model_file: str) -> FormatFacts:
     model = _parse(folder / model_file, model_file)
     check_versions(model, model_file)
     check_nodes(model, model_file)
-    weights = external_files(folder, model_file, model)
+    outside = external_files(folder, model_file, model)
     _check(folder / model_file, model_file)
     session = open_session(folder / model_file, model_file, optimized=False)
     ranked = _ranked(model)
@@ -57,7 +58,13 @@ def _inspect(folder: Path, model_file: str) -> FormatFacts:
         tuple(_spec(argument, model_file, ranked) for argument in session.get_inputs()),
         tuple(_spec(argument, model_file, ranked) for argument in session.get_outputs()),
     )
-    return FormatFacts(signature, (model_file, *weights), _runtime(model), _findings(model, model_file))
+    return FormatFacts(
+        signature,
+        (model_file, *outside),
+        _runtime(model),
+        _findings(model, model_file),
+        tuple(onnx_weights(model, model_file)),
+    )
 
 
 def open_session(file: Path, shown_as: str, *, optimized: bool = True) -> Any:

@@ -33,10 +33,10 @@ def external_files(folder: Path, model_file: str, model: Any) -> tuple[str, ...]
     """
     home = PurePosixPath(model_file).parent
     sizes: dict[str, int] = {}
-    for tensor in _tensors(model):
-        if not tensor.external_data and tensor.data_location != EXTERNAL:
+    for tensor in tensors_of(model):
+        if not _is_outside(tensor):
             continue
-        said = {entry.key: _text(entry.value) for entry in tensor.external_data}
+        said = _said(tensor)
         field = f"external data of {shown(tensor.name, 100)!r}"
         location = said.get("location", "")
         flaw = path_flaw(location)
@@ -47,6 +47,22 @@ def external_files(folder: Path, model_file: str, model: Any) -> tuple[str, ...]
             sizes[path] = read_start(folder, path, 1)[1]
         _check_place(model_file, field, tensor, said, path, sizes[path])
     return tuple(sorted(sizes))
+
+
+def external_place(tensor: Any) -> tuple[str, int] | None:
+    """The file, beside the model's, and the offset of a tensor that `external_files` found right; None inside."""
+    if not _is_outside(tensor):
+        return None
+    said = _said(tensor)
+    return said["location"], _whole(said.get("offset", "0")) or 0
+
+
+def _is_outside(tensor: Any) -> bool:
+    return bool(tensor.external_data) or tensor.data_location == EXTERNAL
+
+
+def _said(tensor: Any) -> dict[str, str]:
+    return {entry.key: _text(entry.value) for entry in tensor.external_data}
 
 
 def _check_place(model_file: str, field: str, tensor: Any, said: dict[str, str], path: str, size: int) -> None:
@@ -95,7 +111,7 @@ def _whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else None
 
 
-def _tensors(message: Any) -> Iterator[Any]:
+def tensors_of(message: Any) -> Iterator[Any]:
     """Every TensorProto anywhere inside a message: initializers, attributes, subgraphs, functions."""
     waiting = [message]
     while waiting:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from seatrial.formats.facts import Finding
 from seatrial.formats.line import report_line
+from seatrial.formats.weights import Weights
 from seatrial.served_model import ServedModel
 from seatrial.uploads.manifest import Manifest
 
@@ -29,6 +30,7 @@ class CheckReport(BaseModel):
     sample_names: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     runtime: dict[str, str]
+    weights: Weights = Weights()
     seconds: float
 
     def __str__(self) -> str:

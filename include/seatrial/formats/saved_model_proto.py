@@ -40,7 +40,14 @@ MESSAGES: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
     ),
     "SavedModel": (("schema_version", 1, "int64", False), ("meta_graphs", 2, "MetaGraph", True)),
     "BundleHeader": (("num_shards", 1, "int32", False),),
-    "BundleEntry": (("shard_id", 3, "int32", False), ("offset", 4, "int64", False), ("size", 5, "int64", False)),
+    "BundleEntry": (
+        ("dtype", 1, "int32", False),
+        ("shape", 2, "Shape", False),
+        ("shard_id", 3, "int32", False),
+        ("offset", 4, "int64", False),
+        ("size", 5, "int64", False),
+        ("crc32c", 6, "fixed32", False),
+    ),
 }
 
 

@@ -10,7 +10,8 @@ from seatrial.errors import UploadRefused
 from seatrial.formats.facts import Finding, FormatFacts, read_start, shown
 from seatrial.formats.saved_model_graph import check_graph
 from seatrial.formats.saved_model_proto import parse
-from seatrial.formats.variables_index import read_index
+from seatrial.formats.variables_index import VariablesIndex, read_index
+from seatrial.formats.weights import Weight
 from seatrial.storage.paths import open_beneath
 from seatrial.tensors import Signature, TensorSpec
 
@@ -59,11 +60,13 @@ def inspect(folder: Path, model_file: str) -> FormatFacts:
     inside = {str(path.relative_to(folder / model_file)) for path in (folder / model_file).rglob("*") if path.is_file()}
     files = tuple(f"{model_file}/{path}" for path in sorted(inside))
     _check_variables(inside, model_file)
+    weights: tuple[Weight, ...] = ()
     if INDEX in inside:
-        findings += _compare_shards(folder, model_file, inside)
+        index, found = _compare_shards(folder, model_file, inside)
+        weights, findings = index.weights if index else (), (*findings, *found)
     network = open_network(folder / model_file, main)
     _check_ports(network, signature, main)
-    return FormatFacts(signature, files, _runtime(graph, name), findings)
+    return FormatFacts(signature, files, _runtime(graph, name), findings, weights)
 
 
 def open_network(path: Path, shown_as: str) -> Any:
@@ -139,8 +142,11 @@ def _check_variables(inside: set[str], model_file: str) -> None:
                 raise UploadRefused("is missing: the index speaks of it", file=f"{model_file}/{name}")
 
 
-def _compare_shards(folder: Path, model_file: str, inside: set[str]) -> tuple[Finding, ...]:
-    """Every shard of the index must be there with the bytes of its tensors; more of them is worth a word."""
+def _compare_shards(
+    folder: Path, model_file: str, inside: set[str]
+) -> tuple[VariablesIndex | None, tuple[Finding, ...]]:
+    """Every shard of the index must be there with the bytes of its tensors; more of them is worth a word. The index, if
+    it can be read, and what was found."""
     path = f"{model_file}/{INDEX}"
     _, size = read_start(folder, path, 1)
     if size > LARGEST_INDEX:
@@ -149,12 +155,12 @@ def _compare_shards(folder: Path, model_file: str, inside: set[str]) -> tuple[Fi
         index = read_index(file.read(), path)
     if index is None:
         message = "is compressed: its tensors were not compared with the shards"
-        return (Finding(severity="warning", file=path, location="blocks", message=message),)
+        return None, (Finding(severity="warning", file=path, location="blocks", message=message),)
     there = sum(SHARD.fullmatch(each) is not None for each in inside)
     if index.shards != there:
         reason = "shards are said, others are there"
         raise UploadRefused(reason, file=path, field="header", value=index.shards, limit=f"{there} shards")
-    return tuple(
+    return index, tuple(
         found
         for number, needed in index.needed.items()
         for found in _compare_shard(

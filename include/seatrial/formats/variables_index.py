@@ -15,19 +15,22 @@ from typing import Any
 from seatrial.errors import UploadRefused
 from seatrial.formats.facts import shown
 from seatrial.formats.saved_model_proto import parse
+from seatrial.formats.weights import Weight
 
 FOOTER_BYTES, TRAILER_BYTES = 48, 5
 MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
 MOST_TENSORS = 100_000
+FORMATS = {1: "FP32", 2: "FP64", 4: "UINT8", 6: "INT8", 14: "BF16", 19: "FP16"}  # of types.proto
 NO_TABLE = "is no table of variables: cut off or damaged"
 
 
 @dataclass(frozen=True)
 class VariablesIndex:
-    """`needed` has the bytes that each shard must have at least, by its number."""
+    """`needed` has the bytes that each shard must have at least, by its number. `weights` by their checksums."""
 
     shards: int
     needed: Mapping[int, int]
+    weights: tuple[Weight, ...] = ()
 
 
 def read_index(data: bytes, file: str) -> VariablesIndex | None:
@@ -46,6 +49,7 @@ def read_index(data: bytes, file: str) -> VariablesIndex | None:
     if not 1 <= shards <= MOST_TENSORS:
         raise UploadRefused("shards are said", file=file, field="header", value=shards, limit=f"1 to {MOST_TENSORS}")
     needed = dict.fromkeys(range(shards), 0) if shards <= len(rows) + 1 else {}
+    weights: list[Weight | None] = []
     for key, value in rows.items():
         entry = _message("BundleEntry", value, file, _name(key))
         if min(entry.offset, entry.size) < 0 or not 0 <= entry.shard_id < shards:
@@ -53,7 +57,15 @@ def read_index(data: bytes, file: str) -> VariablesIndex | None:
             limit = f"one of the {shards} shard(s)"
             raise UploadRefused("is no place for a tensor", file=file, field=_name(key), value=place, limit=limit)
         needed[entry.shard_id] = max(needed.get(entry.shard_id, 0), entry.offset + entry.size)
-    return VariablesIndex(shards, needed)
+        weights.append(_weight(entry))
+    return VariablesIndex(shards, needed, tuple(filter(None, weights)))
+
+
+def _weight(entry: Any) -> Weight | None:
+    kind = FORMATS.get(entry.dtype)
+    if kind is None or entry.shape.unknown_rank:
+        return None
+    return Weight(kind, tuple(dim.size for dim in entry.shape.dim), digest=f"crc32c {entry.crc32c:08x}")
 
 
 class _Compressed(Exception):

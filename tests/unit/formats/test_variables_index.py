@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from seatrial.errors import UploadRefused
 from seatrial.formats import savedmodel
 from seatrial.formats.variables_index import read_index
-from tests.saved_models import variables_index, write_saved_model, write_variables
+from seatrial.formats.weights import Weights, weights_of
+from tests.saved_models import FLOAT, Shard, variables_index, write_saved_model, write_variables
 
+INT64, BF16 = 9, 14  # of types.proto
 INDEX = variables_index([("a", 0, 0, 16), ("b", 0, 16, 64), ("c", 1, 8, 8)], shards=2)
 
 
@@ -21,6 +23,25 @@ def test_each_shard_needs_the_end_of_its_last_tensor() -> None:
     index = read_index(INDEX, "variables.index")
     assert index is not None
     assert (index.shards, index.needed) == (2, {0: 80, 1: 16})
+
+
+def test_weights_are_told_apart_by_their_checksums_whatever_their_names_and_places() -> None:
+    before = weights([("a", 0, 0, 16), ("b", 0, 16, 64)], {"a": 7, "b": 8})
+    assert before.formats == {"FP32": 2}
+    assert weights([("y", 0, 64, 16), ("x", 0, 0, 64)], {"y": 7, "x": 8}) == before
+    assert weights([("a", 0, 0, 16), ("b", 0, 16, 64)], {"a": 7, "b": 9}).digest != before.digest
+
+
+def test_the_precision_of_weights_is_their_dtype_and_counters_are_none() -> None:
+    assert weights([("a", 0, 0, 16)], {}, dtype=BF16).precision == "BF16"
+    assert weights([("step", 0, 0, 16)], {}, dtype=INT64) == Weights()
+    assert weights([("single", 0, 0, 4)], {}) == Weights()
+
+
+def weights(tensors: list[Shard], sums: dict[str, int], dtype: int = FLOAT) -> Weights:
+    index = read_index(variables_index(tensors, dtype=dtype, sums=sums), "variables.index")
+    assert index is not None
+    return weights_of(index.weights, {})
 
 
 def test_a_compressed_index_is_unknown_and_said() -> None:
