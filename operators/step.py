@@ -27,8 +27,8 @@ class StepOperator(BaseOperator):
     """Runs one step of `seatrial.steps`. A subclass says which in `step`.
 
     A refusal, a missing thing or a conflict fails the task at once, with its one line; whatever may pass (the manager
-    restarting, a server that died) is retried as the DAG says. A step that has to wait for another run frees its worker
-    and comes back, which is no retry. The step has `timeout_s` seconds for each try.
+    restarting, a server that died) is retried as the DAG says. A step that has to wait for another run, or for live
+    traffic, frees its worker and comes back, which is no retry. The step has `timeout_s` seconds for each try.
     """
 
     ui_color = "#e3f2f7"
@@ -42,7 +42,7 @@ class StepOperator(BaseOperator):
         raise NotImplementedError
 
     def execute(self, context: Context) -> Any:
-        from seatrial.errors import DeviceTaken, SeatrialError, StagingTaken, TryAgain
+        from seatrial.errors import DeviceTaken, SeatrialError, StagingTaken, TryAgain, UndecidedYet
         from seatrial.steps.run import Run
         from seatrial.waiting import Deadline
 
@@ -60,7 +60,7 @@ class StepOperator(BaseOperator):
             except AirflowSkipException as reason:
                 self.log.info("skipped: %s", reason)  # Airflow itself does not say why
                 raise
-            except (StagingTaken, DeviceTaken) as error:
+            except (StagingTaken, DeviceTaken, UndecidedYet) as error:
                 self.log.info("%s; looked at again in %.0f s", error, LOOK_AGAIN_S)
                 again = datetime.now(UTC) + timedelta(seconds=LOOK_AGAIN_S)
                 raise AirflowRescheduleException(again) from error  # type: ignore[no-untyped-call]

@@ -76,7 +76,7 @@ def _manifest(model_format: str, description: str, samples: list[str]) -> dict[s
         "hyper_parameters": {"window_samples": WINDOW, "sample_rate_hz": RATE_HZ},
         "layers": LAYERS[model_format],
         "objective": {"percentile": 99, "latency_ms": 150},
-        "comparison": {"comparison_class": "same-graph-fp32", "latency_ratio": 1.5},
+        "comparison": {"latency_ratio": 1.5, "production_share": 0.5},
         "samples": samples,
         "capture": {"share": 1.0, "per_minute": 600},
     }

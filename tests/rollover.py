@@ -22,7 +22,12 @@ GOOD = np.ones((1, TINY_WIDTH), np.float32)
 BAD = np.full((1, TINY_WIDTH), 200.0, np.float32)
 """What the model of `failing_onnx` cannot compute, and the one of `tiny_onnx` can."""
 
-COMPARISON = {"comparison_class": "same-graph-fp32", "latency_ratio": 100.0, "min_requests": 20}
+COMPARISON = {
+    "comparison_class": "same-graph-fp32",
+    "latency_ratio": 100.0,
+    "min_requests": 20,
+    "production_share": 1.0,
+}
 
 
 def failing_onnx(path: Path, scale: float = 2.0) -> Path:

@@ -19,6 +19,7 @@ from seatrial import (
     cli_pack,
     cli_profile,
     cli_queries,
+    cli_shadow,
     cli_tokens,
     cli_upkeep,
     cli_uploads,
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_deployments.add_to(commands)
     cli_queries.add_to(commands)
     cli_audit.add_to(commands)
+    cli_shadow.add_to(commands)
     cli_capacity.add_to(commands)
     cli_profile.add_to(commands)
     cli_archive.add_to(commands)

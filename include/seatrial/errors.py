@@ -20,6 +20,7 @@
         ├── DeadlineExceeded
         ├── StagingTaken        another run validates its version there: wait until that is decided
         ├── DeviceTaken         another run measures on the cores or the GPU: wait until it has ended
+        ├── UndecidedYet        a comparison needs more requests: what it has is kept, and it goes on
         ├── MachineNotQuiet     other work spoiled each window of a measurement: no figure, for better or worse
         └── ServerFailed        an Inference Server died or answered nonsense: carries the log's last lines
 
@@ -137,6 +138,10 @@ class StagingTaken(TryAgain):
 
 class DeviceTaken(TryAgain):
     code = "device-taken"
+
+
+class UndecidedYet(TryAgain):
+    code = "undecided-yet"
 
 
 class MachineNotQuiet(TryAgain):

@@ -41,6 +41,8 @@ class Settings:
     artifacts          SEATRIAL_ARTIFACTS       artifact store: `file:///folder`, `hdfs://[user@]namenode:9870/folder`
                                                 or `swebhdfs://…:9871/folder` (TLS), with the port of the NameNode's
                                                 HTTP; default `<home>/artifacts`
+    captures           SEATRIAL_CAPTURES        captured live requests, a URL as for the artifacts, of a folder that
+                                                nobody else writes to; default `<home>/manager/captures`
     hdfs_token         SEATRIAL_HDFS_TOKEN_FILE file with a delegation token for HDFS, read anew for each question;
                                                 default: none, HDFS is told the user's name
     options_file       SEATRIAL_OPTIONS         YAML list of hardware options; default: what this machine has
@@ -76,6 +78,7 @@ class Settings:
     largest_upload: TreeLimits
     registry: str
     artifacts: str
+    captures: str
     hdfs_token: Path | None
     options_file: Path | None
     other_work_cores: float | None
@@ -103,6 +106,7 @@ class Settings:
             ),
             registry=env.get("SEATRIAL_REGISTRY", f"sqlite:///{home / 'manager' / 'registry.sqlite'}"),
             artifacts=env.get("SEATRIAL_ARTIFACTS") or (home / "artifacts").as_uri(),
+            captures=env.get("SEATRIAL_CAPTURES") or (home / "manager" / "captures").as_uri(),
             hdfs_token=_path(env.get("SEATRIAL_HDFS_TOKEN_FILE")),
             options_file=_path(env.get("SEATRIAL_OPTIONS")),
             other_work_cores=_unless_any(env.get("SEATRIAL_OTHER_WORK_CORES", "0.1")),

@@ -35,6 +35,11 @@ class Deadline:
         return min(self, Deadline.after(seconds), key=lambda deadline: deadline.at)
 
 
+def rest(seconds: float, deadline: Deadline) -> None:
+    """Do nothing for so long, but not beyond the deadline."""
+    time.sleep(max(0.0, min(seconds, deadline.left_s)))
+
+
 def wait_until(
     probe: Callable[[], T | None], deadline: Deadline, what: str, *, first_s: float = 0.02, longest_s: float = 0.5
 ) -> T:

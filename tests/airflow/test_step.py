@@ -12,7 +12,16 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from operators.hook import SeatrialHook
 from operators.step import LOOK_AGAIN_S, StepOperator
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.errors import Conflict, DeviceTaken, Refused, SeatrialError, ServerFailed, StagingTaken, TryAgain
+from seatrial.errors import (
+    Conflict,
+    DeviceTaken,
+    Refused,
+    SeatrialError,
+    ServerFailed,
+    StagingTaken,
+    TryAgain,
+    UndecidedYet,
+)
 from seatrial.steps.run import Run
 
 
@@ -34,8 +43,8 @@ def run(error: SeatrialError, monkeypatch: pytest.MonkeyPatch) -> None:
     Fails(task_id="fails", error=error).execute(context)
 
 
-@pytest.mark.parametrize("taken", [StagingTaken, DeviceTaken])
-def test_a_step_that_waits_for_another_run_comes_back_and_takes_no_retry(
+@pytest.mark.parametrize("taken", [StagingTaken, DeviceTaken, UndecidedYet])
+def test_a_step_that_waits_for_another_run_or_for_traffic_comes_back_and_takes_no_retry(
     taken: type[SeatrialError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = datetime.now(UTC)

@@ -80,6 +80,7 @@ TYPES: dict[tuple[str, str], Any] = {
 }
 PLAIN = {  # answers that are no JSON documents
     ("GET", "/models/{model}/captures/{capture_id}"),
+    ("PUT", "/models/{model}/captures/{capture_id}/aside"),
     ("GET", "/versions/{model_id}/files/{path:path}"),
     ("GET", "/export"),
     ("GET", "/metrics"),

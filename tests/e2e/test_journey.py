@@ -20,7 +20,7 @@ from tests.e2e.conftest import Platform
 from tests.models import write_upload
 
 OBJECTIVE = {"percentile": 99, "latency_ms": 100}
-COMPARISON = {"comparison_class": "same-graph-fp32", "latency_ratio": 4.0}
+COMPARISON = {"comparison_class": "same-graph-fp32", "latency_ratio": 4.0, "production_share": 1.0}
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,12 @@ def test_a_template_in_what_a_manifest_may_say_goes_through_every_step_as_it_was
         "tags": {MARKS[:90]: MARKS},
         "hyper_parameters": {MARKS[:90]: MARKS},
     }
-    comparison = {"comparison_class": "same-graph-fp32", "latency_ratio": 4.0, "min_requests": 20}
+    comparison = {
+        "comparison_class": "same-graph-fp32",
+        "latency_ratio": 4.0,
+        "min_requests": 20,
+        "production_share": 1.0,
+    }
     folder = write_upload(tmp_path / "u", name="as-written", objective=OBJECTIVE, comparison=comparison, **said)
     run = platform.run_of(_in_place(platform, folder, "as-written"))
     assert run["state"] == "success", platform.first_failure(run)

@@ -61,6 +61,8 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/models/tiny/captures", None),
     ("GET", "/models/tiny/captures/1", None),
     ("POST", "/models/tiny/captures", "capture"),
+    ("PUT", "/models/tiny/captures/1/aside", None),
+    ("DELETE", "/models/tiny/captures", None),
     ("GET", "/discovery", None),
 ]
 

@@ -17,8 +17,11 @@ from seatrial.profiling.capacity import measure_capacity, survey_capacity, verif
 from seatrial.profiling.cell import Objective
 from seatrial.profiling.cpu_gauges import watch
 from seatrial.profiling.gauges import gauges_of
+from seatrial.shadow.burden import Burden
 from seatrial.shadow.limits import limits_for
-from seatrial.shadow.replay import Replay, Request, Side
+from seatrial.shadow.replay import Replay
+from seatrial.shadow.report import Subject
+from seatrial.shadow.sides import Request, Side
 from seatrial.waiting import Deadline
 from tests.burning import burning
 from tests.standins.inference_server import InferenceServer, Status, process
@@ -175,11 +178,11 @@ def test_a_replay_tells_the_same_answers_from_others(fault: float, verdict: str)
     requests = [Request(f"sample-{n}", "sample", {"x": X * n}) for n in range(1, 9)]
     with InferenceServer(double, service_s=0.001) as first, InferenceServer(candidate, service_s=0.001) as second:
         comparing = Replay(
-            Side(first, "tiny", 1),
-            Side(second, "tiny", 2),
+            lambda: Side(first, "tiny", 1),
+            lambda: Side(second, "tiny", 2),
             limits,
-            objective_ms=100,
-            reference=None,
+            Burden(share=1.0, latency_ms=100, percentile=99),
+            subject=Subject(model="tiny", staging=2, production=1, reference=None),
             progress=lambda _: None,
         )
         report = comparing.extend(requests, Deadline.after(120))

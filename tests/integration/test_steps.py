@@ -15,9 +15,10 @@ import pytest
 from quickstart.processes import Children
 from quickstart.services import start_manager
 from seatrial.client.manager_api import ManagerAPI
-from seatrial.errors import MachineNotQuiet, StagingTaken
+from seatrial.errors import MachineNotQuiet, StagingTaken, UndecidedYet
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.capacity import survey_capacity
+from seatrial.shadow.report import ShadowReport
 from seatrial.steps.choose_hardware import choose_hardware
 from seatrial.steps.deploy import deploy, deploy_to_staging
 from seatrial.steps.measuring import keep, measured, subject
@@ -70,6 +71,7 @@ def compared_on_traffic(**more: Any) -> dict[str, Any]:
     """Needs 4 different live requests (0.2 of 20); latencies on a busy machine are not what is tested."""
     return {
         "comparison_class": "same-graph-fp32",
+        "production_share": 1.0,
         "latency_ratio": 100.0,
         "min_requests": 20,
         "live_share": 0.2,
@@ -77,25 +79,25 @@ def compared_on_traffic(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_an_undecided_verdict_waits_for_live_traffic(
+def test_an_undecided_verdict_waits_for_live_traffic_and_goes_on_where_it_was(
     manager: ManagerAPI, home: Path, production: dict[str, Any]
 ) -> None:
-    said: list[str] = []
-
-    def traffic_comes_when_it_is_waited_for(line: str) -> None:
-        said.append(line)
-        if "waiting for live traffic" in line:
-            for _ in range(2):
-                x = np.full((1, 4), len(said), np.float32)
-                manager.add_capture("tiny", 1, to_npz({"x": x}))
-
-    run = run_of(manager, "waits", traffic_comes_when_it_is_waited_for)
+    run = run_of(manager, "waits")
     version = staged(home, run, comparison=compared_on_traffic())
+    with pytest.raises(UndecidedYet, match="0 different live requests were replayed, at least 4 are needed"):
+        shadow_validate(run, version["model_id"])
+    before = ShadowReport.model_validate(manager.evidence(version["model_id"], "ShadowValidate")[0]["document"])
+    with pytest.raises(UndecidedYet):
+        shadow_validate(run, version["model_id"])
+    (kept,) = manager.evidence(version["model_id"], "ShadowValidate")
+    assert kept["document"]["counts"] == before.counts.model_dump(), "nothing is sent while no traffic comes"
+    for value in range(4):
+        manager.add_capture("tiny", 1, to_npz({"x": np.full((1, 4), value, np.float32)}))
     found = shadow_validate(run, version["model_id"])
-    assert found["verdict"] == "PASS", said
-    report = manager.evidence(version["model_id"], "ShadowValidate")[0]["document"]
-    assert report["counts"]["live"] >= 4
-    assert sum("UNDECIDED" in line and "waiting for live traffic" in line for line in said) >= 1
+    after = ShadowReport.model_validate(manager.evidence(version["model_id"], "ShadowValidate")[0]["document"])
+    assert (found["verdict"], after.counts.live) == ("PASS", 4), after.sentence
+    assert after.requests.outcomes.startswith(before.requests.outcomes)
+    assert after.began_ms == before.began_ms
     withdraw(run, version["model_id"])
 
 
@@ -105,7 +107,14 @@ def test_without_traffic_the_version_is_held_in_staging(
     run = run_of(manager, "held")
     needs_more = compared_on_traffic(live_share=1.0, min_requests=1000, traffic_wait_s=0.5)
     version = staged(home, run, comparison=needs_more)
-    found = shadow_validate(run, version["model_id"])
+
+    def ended() -> dict[str, Any] | None:
+        try:
+            return shadow_validate(run, version["model_id"])
+        except UndecidedYet:
+            return None
+
+    found = wait_until(ended, Deadline.after(60), "the wait is over")
     assert found["verdict"] == "UNDECIDED"
     assert "at least 1000 are needed (100% of 1000)" in found["sentence"]
     assert withdraw(run, version["model_id"]) == {"withdrawn": False}

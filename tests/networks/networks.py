@@ -39,7 +39,7 @@ def _note(layer: str) -> Callable[[Mapping[str, Array], Path], str]:
     return lambda answer, _: heard(answer[layer])
 
 
-def _printed(word: str, size: tuple[int, int]) -> Array:
+def printed(word: str, size: tuple[int, int]) -> Array:
     """Black on white, in an image of (height, width) → [3, height, width] with values of −1 to 1."""
     image = Image.new("RGB", (size[1], size[0]), "white")
     font = ImageFont.load_default(size=34)
@@ -50,7 +50,7 @@ def _printed(word: str, size: tuple[int, int]) -> Array:
 
 
 def _pages() -> list[Tensors]:
-    return [{"x": _printed(word, (160, 320))[None]} for word in WORDS]
+    return [{"x": printed(word, (160, 320))[None]} for word in WORDS]
 
 
 def _where(answer: Mapping[str, Array], _: Path) -> str:
@@ -62,7 +62,7 @@ def _where(answer: Mapping[str, Array], _: Path) -> str:
 
 
 def _lines() -> list[Tensors]:
-    return [{"x": _printed(word, (48, 320))[None]} for word in WORDS]
+    return [{"x": printed(word, (48, 320))[None]} for word in WORDS]
 
 
 def _read(answer: Mapping[str, Array], file: Path) -> str:

@@ -21,7 +21,12 @@ from tests.standins.mlflow_savedmodels import LAYOUTS, Flavor
 X = {"x": np.linspace(-1, 1, 4, dtype=np.float32).reshape(1, 4)}
 SEATRIAL = {
     "objective": {"latency_ms": 200.0},
-    "comparison": {"comparison_class": "same-graph-fp32", "latency_ratio": 100.0, "min_requests": 20},
+    "comparison": {
+        "comparison_class": "same-graph-fp32",
+        "latency_ratio": 100.0,
+        "min_requests": 20,
+        "production_share": 1.0,
+    },
     "layers": {"audio": "x"},
     "metrics": {"f1": 0.5},
 }

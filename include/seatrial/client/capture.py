@@ -10,17 +10,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from seatrial.client import messages
 from seatrial.client.manager_api import ManagerAPI
 from seatrial.client.routes import Route
-from seatrial.errors import SeatrialError
-from seatrial.tensors import to_npz
+from seatrial.errors import Refused, SeatrialError
+from seatrial.tensors import Array, plain_text, to_npz
 
 log = logging.getLogger(__name__)
 
 QUEUED = 64
 QUEUED_BYTES = 128 * 2**20
 CLOSE_S = 2.0
+LARGEST_TEXT = 16 * 2**20
 
 SHARE_OF_A_CORE = 0.05
 """Of a core, what sending captures may take: its thread rests in between. Without that a process whose every call is
@@ -46,7 +49,7 @@ class Capture:
         self._api, self._clock = api, clock
         self._queue: queue.Queue[tuple[Route, bytes] | None] = queue.Queue(QUEUED)
         self._queued_bytes = 0
-        self._minute, self._in_minute = 0, 0
+        self._minute, self._in_minute, self._offered, self._thinned = 0, 0, 0, 1.0
         self.counts = CaptureCounts()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -85,10 +88,15 @@ class Capture:
             self._empty()
 
     def _within(self, per_minute: int) -> bool:
+        """Where the minute before had more than may be kept, this one is thinned, so that not its first seconds fill
+        it."""
         minute = int(self._clock() // 60)
         if minute != self._minute:
-            self._minute, self._in_minute = minute, 0
-        return self._in_minute < per_minute
+            before = self._offered if minute == self._minute + 1 else 0
+            self._thinned = min(1.0, per_minute / before) if before else 1.0
+            self._minute, self._in_minute, self._offered = minute, 0, 0
+        self._offered += 1
+        return self._in_minute < per_minute and random.random() < self._thinned
 
     def _queue_it(self, route: Route, payload: bytes) -> None:
         """What finds no place is dropped, and is none of the minute's."""
@@ -140,6 +148,16 @@ class Capture:
 
 
 def _npz(route: Route, payload: bytes) -> bytes:
-    """The request's tensors, without those that the rule leaves out."""
+    """The request's tensors, without those that the rule leaves out. Raises Refused for text that .npz cannot hold."""
     tensors = messages.read_request(payload)[1]
-    return to_npz({name: array for name, array in tensors.items() if name not in route.capture.without})
+    return to_npz({name: _plain(name, a) for name, a in tensors.items() if name not in route.capture.without})
+
+
+def _plain(name: str, array: Array) -> Array:
+    if array.dtype.kind != "O":
+        return array
+    try:
+        texts = np.array([value.decode() for value in array.flat], object).reshape(array.shape)
+        return plain_text(texts, limit_bytes=LARGEST_TEXT)
+    except ValueError as error:  # also what is not UTF-8
+        raise Refused(f"layer {name!r}: {error}", field=name) from error

@@ -126,6 +126,12 @@ class ManagerAPI(ManagerHTTP):
     def capture(self, model: str, capture_id: str) -> bytes:
         return self._send("GET", f"/models/{quoted(model)}/captures/{quoted(capture_id)}").content
 
+    def keep_capture_aside(self, model: str, capture_id: str) -> None:
+        self._send("PUT", f"/models/{quoted(model)}/captures/{quoted(capture_id)}/aside")
+
+    def remove_captures(self, model: str) -> Document:
+        return self._json("DELETE", f"/models/{quoted(model)}/captures")
+
     def _pages(self, path: str, name: str, query: Document) -> Iterator[Document]:
         cursor: Document = {}
         while True:

@@ -14,11 +14,13 @@ from seatrial.formats.layers import public_signature, scalars
 from seatrial.formats.mlflow_claims import mlflow_findings
 from seatrial.formats.report import CheckReport
 from seatrial.formats.sandbox import SandboxLimits, narrow
+from seatrial.formats.weights import weights_of
 from seatrial.served_model import Format, ServedModel
 from seatrial.settings import TreeLimits
 from seatrial.storage.listings import tree_digest
 from seatrial.storage.paths import TEMPLATE_MARKS
 from seatrial.tensors import Signature, TensorSpec
+from seatrial.uploads.comparison_fit import check_outputs
 from seatrial.uploads.declaration import Declaration, declaring_file, read_declaration
 from seatrial.uploads.samples import check_sizes, each_sample
 from seatrial.uploads.tree import MARKER, Tree, changed
@@ -69,6 +71,7 @@ def check_folder(tree: Tree, reading: Callable[[str], None], upload: str = "") -
     files = tree.digests()
     served = _served(declared, facts, files)
     if facts.signature is not None:
+        check_outputs(manifest.comparison.outputs, served.signature, declared.file)
         reading(manifest.samples[0])
         for sample, following in zip(
             each_sample(tree.folder, manifest.samples, served), (*manifest.samples[1:], "."), strict=True
@@ -85,6 +88,7 @@ def check_folder(tree: Tree, reading: Callable[[str], None], upload: str = "") -
         sample_names=manifest.samples,
         findings=(*facts.findings, *claimed),
         runtime=facts.runtime,
+        weights=weights_of(facts.weights, files),
         seconds=round(time.monotonic() - started, 3),
     )
 

@@ -73,7 +73,7 @@ class InferenceManager:
     @classmethod
     def assemble(cls, settings: Settings) -> InferenceManager:
         settings.home.mkdir(parents=True, exist_ok=True)
-        (settings.home / "manager").mkdir(exist_ok=True)
+        (settings.home / "manager").mkdir(exist_ok=True, mode=0o700)  # captured requests can hold personal data
         artifacts = ArtifactStore(open_storage(settings.artifacts, "SEATRIAL_ARTIFACTS", settings.hdfs_token))
         installation = TritonInstallation.find(settings.triton, settings.home / "triton")
         news, metrics = News(), Metrics()
@@ -97,7 +97,7 @@ class InferenceManager:
             uploads=open_roots(settings.uploads, settings.hdfs_token),
             backend=backend,
             deployments=deployments,
-            captures=CaptureStore(settings.home / "manager" / "captures"),
+            captures=CaptureStore(open_storage(settings.captures, "SEATRIAL_CAPTURES", settings.hdfs_token)),
             options=options,
             news=news,
             metrics=metrics,

@@ -27,6 +27,8 @@ SHOWN: dict[tuple[str, str], Shown] = {
         {"captures": [{"id": "1795519900000-000001-v2", "at_ms": 1795519900000, "version": 2, "bytes": 175862}]},
     ),
     ("GET", "/models/{model}/captures/{capture_id}"): Shown("One captured request's tensors (.npz)"),
+    ("PUT", "/models/{model}/captures/{capture_id}/aside"): Shown("Keep a captured request for a month"),
+    ("DELETE", "/models/{model}/captures"): Shown("Remove all captured requests", {"removed": 1874}),
     ("GET", "/models"): Shown(
         "List models",
         {

@@ -46,6 +46,8 @@ NEEDED: dict[tuple[str, str], Role] = {
     # captured requests can hold personal data
     ("GET", "/models/{model}/captures"): "operator",
     ("GET", "/models/{model}/captures/{capture_id}"): "operator",
+    ("PUT", "/models/{model}/captures/{capture_id}/aside"): "operator",
+    ("DELETE", "/models/{model}/captures"): "operator",
     # changing
     ("POST", "/models/{model}/versions"): "operator",
     ("DELETE", "/models/{model}/versions/{number}"): "operator",

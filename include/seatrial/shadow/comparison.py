@@ -2,162 +2,63 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
-
+from seatrial.shadow.boxes import compare_boxes
+from seatrial.shadow.finding import TensorComparison, agreed, differs, incomparable, kind_of
+from seatrial.shadow.labels import compare_labels, compare_rankings
+from seatrial.shadow.likeness import compare_directions, compare_texts
 from seatrial.shadow.limits import Limits
+from seatrial.shadow.values import compare_exactly, compare_floats, in_one_order, not_finite
 from seatrial.tensors import Array, Tensors, dtype_name
-
-Flaw = Literal["", "missing layer", "extra layer", "dtype", "shape", "NaN or Inf", "values"]
-
-
-@dataclass(frozen=True)
-class TensorComparison:
-    """One layer of a candidate's answer beside the reference's.
-
-    `flaw` is empty when it passed. `share` is the part of the elements that agree. `max_abs` is the largest |b−a|,
-    `max_rel` the largest |b−a|/|a| where a is not 0, `relative_l2` is ‖b−a‖/‖a‖, each over the finite elements; all
-    are infinite where nothing can be compared, and 0 for text. `worst_index` is the element furthest beyond the
-    tolerance (None when all elements agree), `expected` and `got` its values, else the two dtypes and shapes.
-    """
-
-    layer: str
-    flaw: Flaw
-    elements: int
-    share: float
-    max_abs: float
-    max_rel: float
-    relative_l2: float
-    worst_index: tuple[int, ...] | None
-    expected: str
-    got: str
-
-    @property
-    def passed(self) -> bool:
-        return not self.flaw
+from seatrial.uploads.comparison import Boxes, Embedding, Label, Ranking, Text, Values
 
 
 def compare_tensors(reference: Tensors, candidate: Tensors, limits: Limits) -> tuple[TensorComparison, ...]:
-    """One finding a layer: those of the reference in their order, then layers that only the candidate has."""
+    """One finding a layer: those of the reference in their order, then layers that only the candidate has.
+
+    Each by the kind that the limits say; without one by its numbers. Another dtype or shape, and a NaN or infinity that
+    the reference does not have in that place, are mismatches whatever the kind. Scores and labels of boxes are compared
+    with the boxes, and have no finding of their own.
+    """
+    found = [_compared(layer, reference, candidate, limits) for layer in reference if layer not in limits.parts]
     extra = [layer for layer in candidate if layer not in reference]
-    found = [compare_tensor(layer, reference[layer], candidate.get(layer), limits) for layer in reference]
-    return (*found, *(_nothing(layer, "extra layer", "nothing", _kind(candidate[layer])) for layer in extra))
+    return (*found, *(incomparable(layer, "extra layer", "nothing", kind_of(candidate[layer])) for layer in extra))
 
 
-def compare_tensor(layer: str, reference: Array, candidate: Array | None, limits: Limits) -> TensorComparison:
-    """Floats by the limits' measure; integers, booleans and text exactly. Another dtype or shape, and a NaN or
-    infinity that the reference does not have in that place, are mismatches whatever the tolerance."""
-    if candidate is None:
-        return _nothing(layer, "missing layer", _kind(reference), "nothing")
-    if dtype_name(reference) != dtype_name(candidate):
-        return _nothing(layer, "dtype", _kind(reference), _kind(candidate))
-    if reference.shape != candidate.shape:
-        return _nothing(layer, "shape", _kind(reference), _kind(candidate))
-    if reference.dtype.kind == "f":
-        return _floats(layer, reference, candidate, limits)
-    return _exact(layer, reference, candidate)
+def _compared(layer: str, reference: Tensors, candidate: Tensors, limits: Limits) -> TensorComparison:
+    kind = limits.outputs.get(layer)
+    a, b = reference[layer], candidate.get(layer)
+    if b is None:
+        return incomparable(layer, "missing layer", kind_of(a), "nothing")
+    if dtype_name(a) != dtype_name(b):
+        return incomparable(layer, "dtype", kind_of(a), kind_of(b))
+    if isinstance(kind, Boxes):
+        return compare_boxes(layer, reference, candidate, kind, limits.room)
+    if a.shape != b.shape:
+        return incomparable(layer, "shape", kind_of(a), kind_of(b))
+    return _of_kind(layer, a, b, kind, limits)
 
 
-def _floats(layer: str, reference: Array, candidate: Array, limits: Limits) -> TensorComparison:
-    with np.errstate(all="ignore"):
-        a, b = reference.astype(np.float64), candidate.astype(np.float64)
-        same = (a == b) | (np.isnan(a) & np.isnan(b))
-        odd = ~same & ~(np.isfinite(a) & np.isfinite(b))
-        gap = np.where(same | odd, 0.0, np.abs(b - a))
-        size = np.where(np.isfinite(a), np.abs(a), 0.0)
-        room = limits.atol + limits.rtol * size
-        within = (gap <= room) & ~odd
-        beyond = np.where(odd, math.inf, gap - room)
-        relative = np.divide(gap, size, out=np.zeros_like(gap), where=size > 0)
-    distance = _relative_l2(gap, size)
-    share = float(within.mean()) if a.size else 1.0
-    agreed = _l2_agrees(gap, size, limits) if limits.measure == "relative-l2" else share >= _needed(a.size, limits)
-    flaw: Flaw = "NaN or Inf" if odd.any() else ("" if agreed else "values")
-    at = None if within.all() else _index(beyond)
-    return TensorComparison(
-        layer,
-        flaw,
-        a.size,
-        share,
-        max_abs=float(gap.max(initial=0.0)),
-        max_rel=float(relative.max(initial=0.0)),
-        relative_l2=distance,
-        worst_index=at,
-        expected=_shown(reference, at),
-        got=_shown(candidate, at),
-    )
+def _of_kind(layer: str, a: Array, b: Array, kind: object, limits: Limits) -> TensorComparison:
+    """By its numbers what no other kind can be said of: a single number, or nothing at all."""
+    if isinstance(kind, Values) and kind.order == "any":
+        a, b = in_one_order(a), in_one_order(b)
+    if not isinstance(kind, Values) and a.size and a.ndim:
+        found = _by_likeness(layer, a, b, kind, limits)
+        if found is not None:
+            return found
+    return compare_floats(layer, a, b, limits.of(layer)) if a.dtype.kind == "f" else compare_exactly(layer, a, b)
 
 
-def _needed(elements: int, limits: Limits) -> float:
-    return limits.large_share if elements > limits.large_elements else 1.0
-
-
-def _l2_agrees(gap: Array, size: Array, limits: Limits) -> bool:
-    """‖gap‖ ≤ rtol·‖size‖ + atol·√n, without the overflow of squares."""
-    unit = max(float(gap.max(initial=0.0)), float(size.max(initial=0.0))) or 1.0
-    if not math.isfinite(unit):
-        return False
-    room = limits.rtol * float(np.linalg.norm(size / unit)) + limits.atol / unit * math.sqrt(gap.size)
-    return float(np.linalg.norm(gap / unit)) <= room
-
-
-def _relative_l2(gap: Array, size: Array) -> float:
-    """‖gap‖/‖size‖; 0 when both are 0, infinite when only `size` is."""
-    unit = max(float(gap.max(initial=0.0)), float(size.max(initial=0.0)))
-    if unit == 0:
-        return 0.0
-    below = float(np.linalg.norm(size / unit)) if math.isfinite(unit) else 0.0
-    return float(np.linalg.norm(gap / unit)) / below if below else math.inf
-
-
-def _exact(layer: str, reference: Array, candidate: Array) -> TensorComparison:
-    text = reference.dtype.kind in "OSU"
-    a, b = (_as_text(reference), _as_text(candidate)) if text else (reference, candidate)
-    differs = np.asarray(a != b, dtype=np.bool_).reshape(reference.shape)
-    gap = np.zeros(a.shape) if text else np.abs(b.astype(np.float64) - a.astype(np.float64))
-    size = np.zeros(a.shape) if text else np.abs(a.astype(np.float64))
-    at = _index(differs) if differs.any() else None
-    return TensorComparison(
-        layer,
-        "values" if differs.any() else "",
-        a.size,
-        share=1.0 - float(differs.mean()) if a.size else 1.0,
-        max_abs=float(gap.max(initial=0.0)),
-        max_rel=float(np.divide(gap, size, out=np.zeros_like(gap), where=size > 0).max(initial=0.0)),
-        relative_l2=_relative_l2(gap, size),
-        worst_index=at,
-        expected=_shown(a, at),
-        got=_shown(b, at),
-    )
-
-
-def _as_text(array: Array) -> Array:
-    """Text as bytes: servers answer UTF-8 bytes, runtimes and files may give str."""
-    flat = [value.encode() if isinstance(value, str) else value for value in array.ravel().tolist()]
-    out = np.empty(len(flat), dtype=np.object_)
-    out[:] = flat
-    return out.reshape(array.shape)
-
-
-def _index(score: Array) -> tuple[int, ...]:
-    """Where the score is highest; the first such place."""
-    return tuple(int(i) for i in np.unravel_index(int(np.argmax(score)), score.shape))
-
-
-def _nothing(layer: str, flaw: Flaw, expected: str, got: str) -> TensorComparison:
-    return TensorComparison(layer, flaw, 0, 0.0, math.inf, math.inf, math.inf, None, expected, got)
-
-
-def _kind(array: Array) -> str:
-    return f"{dtype_name(array)}[{','.join(map(str, array.shape))}]"
-
-
-def _shown(array: Array, at: tuple[int, ...] | None) -> str:
-    if at is None:
-        return _kind(array)
-    value: Any = array[at]
-    text = f"{float(value):.9g}" if array.dtype.kind == "f" else repr(value.item() if hasattr(value, "item") else value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
+def _by_likeness(layer: str, a: Array, b: Array, kind: object, limits: Limits) -> TensorComparison | None:
+    """None where that dtype has no such likeness."""
+    if isinstance(kind, Text):
+        return compare_texts(layer, a, b, kind) if a.dtype.kind == "O" else None
+    if kind is None or a.dtype.kind not in "fiu":
+        return None
+    if a.dtype.kind == "f" and (odd := not_finite(a, b)) is not None:
+        return differs(agreed(layer, a, 0.0), "NaN or Inf", at=odd, expected=f"{a[odd]:.9g}", got=f"{b[odd]:.9g}")
+    if isinstance(kind, Label) and a.dtype.kind == "f":
+        return compare_labels(layer, a, b, kind, limits.room)
+    if isinstance(kind, Ranking):
+        return compare_rankings(layer, a, b, kind, limits.room)
+    return compare_directions(layer, a, b, kind) if isinstance(kind, Embedding) else None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seatrial.errors import Refused
+from seatrial.shadow.tolerance import Room
+from seatrial.uploads.comparison import BETA, ERROR_EXCESS, STABILITY, Boxes, ComparisonClass, Output, Values
 
-ComparisonClass = Literal["same-graph-fp32", "same-graph-fp16", "retrained"]
 Measure = Literal["element", "relative-l2"]
 
 
@@ -29,6 +30,8 @@ class Tolerance:
 CLASSES: dict[ComparisonClass, Tolerance] = {
     "same-graph-fp32": Tolerance("element", 1e-3, 1e-5, p_good=0.001, p_bad=0.01),
     "same-graph-fp16": Tolerance("element", 1e-2, 1e-3, p_good=0.001, p_bad=0.01),
+    "same-graph-bf16": Tolerance("element", 2e-2, 1e-3, p_good=0.001, p_bad=0.01),
+    "quantised": Tolerance("relative-l2", None, 0.0, p_good=0.01, p_bad=0.03),
     "retrained": Tolerance("relative-l2", None, 0.0, p_good=0.01, p_bad=0.03),
 }
 
@@ -49,14 +52,42 @@ class Limits(BaseModel):
     p_good: float = Field(gt=0, lt=0.5, description="Share of excess mismatches of a candidate to accept.")
     p_bad: float = Field(gt=0, lt=0.5, description="Share of excess mismatches of a candidate to reject.")
     alpha: float = Field(0.05, gt=0, lt=0.5, description="Chance to reject a candidate at p_good.")
-    beta: float = Field(0.05, gt=0, lt=0.5, description="Chance to accept a candidate at p_bad.")
+    beta: float = Field(BETA, gt=0, lt=0.5, description="Chance to accept a candidate at p_bad.")
     min_requests: int = Field(200, ge=20, description="No PASS from fewer requests.")
     max_requests: int = Field(5000, ge=20, description="Given up after that many.")
-    error_excess: float = Field(0.001, ge=0, lt=1, description="Share of failed requests above Production's.")
+    error_excess: float = Field(
+        ERROR_EXCESS, ge=0, lt=1, description="Share of failed requests above Production's of a candidate to accept."
+    )
+    error_bad: float = Field(
+        5 * ERROR_EXCESS,
+        gt=0,
+        lt=1,
+        description="Share above Production's that no candidate may have, with chance beta.",
+    )
     error_confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided confidence of an error verdict.")
+    stability: float = Field(STABILITY, gt=0, description="Population stability index of an output, at most.")
     latency_ratio: float = Field(1.10, gt=0, description="Staging's latency over Production's, at p50 and at p95.")
     latency_interval: float = Field(0.90, gt=0.5, lt=1, description="Two-sided level of the ratio's interval.")
     live_share: float = Field(0.0, ge=0, le=1, description="Share of min_requests that must be different live ones.")
+    outputs: dict[str, Output] = Field({}, description="Outputs that are not compared number by number, or otherwise.")
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Outputs that are compared with boxes, as their scores and labels, and not by themselves."""
+        boxes = (kind for kind in self.outputs.values() if isinstance(kind, Boxes))
+        return frozenset(part for kind in boxes for part in (kind.scores, kind.labels) if part is not None)
+
+    @property
+    def room(self) -> Room:
+        return Room(self.rtol, self.atol)
+
+    def of(self, layer: str) -> Limits:
+        """With the tolerances that hold for the numbers of this layer."""
+        kind = self.outputs.get(layer)
+        given = (
+            kind.model_dump(include={"measure", "rtol", "atol"}, exclude_none=True) if isinstance(kind, Values) else {}
+        )
+        return self.model_copy(update=given)
 
     @property
     def live_needed(self) -> int:
@@ -67,34 +98,63 @@ class Limits(BaseModel):
     def _ordered(self) -> Limits:
         if self.p_good >= self.p_bad:
             raise ValueError(f"p_good {self.p_good:g} must be below p_bad {self.p_bad:g}")
+        if self.error_excess >= self.error_bad:
+            raise ValueError(f"error_excess {self.error_excess:g} must be below error_bad {self.error_bad:g}")
         if self.min_requests > self.max_requests:
             raise ValueError(f"min_requests {self.min_requests} passes max_requests {self.max_requests}")
         return self
 
 
-def limits_for(comparison: Mapping[str, Any]) -> Limits:
+def limits_for(comparison: Mapping[str, Any], floats: Collection[str] | None = None, because: str = "") -> Limits:
     """The limits for a manifest's `comparison`: what it gives of Limits, else (or null) the defaults of its class.
 
-    Raises Refused naming the field for an unknown class, a retrained model without its rtol, and values out of range:
-    a missing limit is an error, never a pass.
+    `floats` are the model's outputs that hold fractions, where they are known: those of a retrained or quantised model
+    that are compared number by number need an rtol. `because` says why the class is what it is, for whoever has not
+    chosen it.
+
+    Raises Refused naming the field for an unknown class, a missing rtol, and values out of range: a missing limit is an
+    error, never a pass.
     """
-    name = comparison.get("comparison_class", "same-graph-fp32")
+    name: Any = comparison.get("comparison_class") or "same-graph-fp32"
     tolerance = CLASSES.get(name)
     if tolerance is None:
         known = ", ".join(CLASSES)
         raise Refused(f"comparison.comparison_class: {name!r} is not one of {known}", field="comparison_class")
     given = {key: comparison[key] for key in Limits.model_fields if comparison.get(key) is not None}
-    if tolerance.rtol is None and "rtol" not in given:
-        raise Refused(
-            f"comparison.rtol: is missing: a {name} model must declare how far its outputs may be from those of the "
-            "version before (relative L2 distance)",
-            field="comparison.rtol",
-        )
-    defaults = {"measure": tolerance.measure, "rtol": tolerance.rtol, "atol": tolerance.atol}
-    rates = {"p_good": tolerance.p_good, "p_bad": tolerance.p_bad}
+    defaults = {"measure": tolerance.measure, "rtol": tolerance.rtol or 0.0, "atol": tolerance.atol}
+    rates = {
+        "p_good": tolerance.p_good,
+        "p_bad": tolerance.p_bad,
+        "error_bad": _error_bad(given.get("error_excess", ERROR_EXCESS)),
+    }
     try:
-        return Limits.model_validate({"comparison_class": name, **defaults, **rates, **given})
+        limits = Limits.model_validate({**defaults, **rates, **given, "comparison_class": name})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "limits"
         raise Refused(f"comparison.{field}: {first['msg']}", field=f"comparison.{field}") from error
+    if tolerance.rtol is None and "rtol" not in given and (without := _without_limit(limits, floats)):
+        raise Refused(
+            f"comparison.rtol: is missing: this version counts as {name}{f' ({because})' if because else ''}, so its "
+            f"manifest must say how far {without} may be from Production's (relative L2 distance), or in "
+            "comparison.outputs what counts of it; or name another comparison_class",
+            field="comparison.rtol",
+        )
+    return limits
+
+
+def _error_bad(excess: float) -> float:
+    return max(5 * ERROR_EXCESS, min(5 * excess, (1 + excess) / 2))
+
+
+def _without_limit(limits: Limits, floats: Collection[str] | None) -> str:
+    """The outputs that would be compared by their numbers without a tolerance, in words; empty when there is none."""
+    if floats is None:
+        return "its outputs"
+    bare = (layer for layer in floats if layer not in limits.parts)
+    return ", ".join(layer for layer in bare if _by_numbers(limits.outputs.get(layer)))
+
+
+def _by_numbers(kind: Output | None) -> bool:
+    """Whether an output of that kind is compared by numbers, and has no tolerance of its own."""
+    return kind is None or (isinstance(kind, Values) and kind.rtol is None)

@@ -1,228 +1,129 @@
-"""Replays requests to Production (twice, to know its own noise) and to Staging (once), and reports what it saw."""
+"""Replays requests to Production (twice, to know its own noise) and to Staging, and reports what it saw."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain, cycle
-from typing import Literal
+from typing import TypeVar
 
-from seatrial.client.transport import EncodedRequest, GrpcTransport, encode
-from seatrial.errors import SeatrialError
-from seatrial.shadow.comparison import TensorComparison, compare_tensors
+from seatrial.client.transport import GrpcTransport
+from seatrial.errors import DeadlineExceeded, NotDeployed
+from seatrial.shadow.burden import Burden
+from seatrial.shadow.gathered import CHECK_EVERY, Gathered, lacks_failures_only, settled
 from seatrial.shadow.limits import Limits
-from seatrial.shadow.report import Counts, LayerSummary, Offence, Part, ShadowReport
-from seatrial.shadow.verdict import (
-    Seen,
-    errors_part,
-    latency_part,
-    objective_part,
-    sentence_of,
-    tensors_part,
-    traffic_part,
-    worst,
-)
-from seatrial.tensors import Array, Tensors
-from seatrial.waiting import Deadline
+from seatrial.shadow.report import Part, ShadowReport, Subject
+from seatrial.shadow.sides import FindSide, Request, ServerGone, SideName, Sides
+from seatrial.shadow.verdict import MOST_ENDS, burden_part, servers_part
+from seatrial.waiting import Deadline, rest
 
+Found = TypeVar("Found")
 Progress = Callable[[str], None]
-CHECK_EVERY = 50  # requests between two looks at the verdict
-SHOWN_OFFENCES = 10
 WARM_UP = 5
-TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request to replay; `expected` is the reference's answer, for a first version."""
-
-    id: str
-    source: Literal["capture", "sample"]
-    inputs: Tensors
-    expected: Tensors | None = None
-
-
-@dataclass(frozen=True)
-class Side:
-    """Where one version answers."""
-
-    address: str
-    model: str
-    version: int
 
 
 class Replay:
     """One comparison under way: `extend` sends more requests and judges everything that was sent so far.
 
-    `production` is None for a first version; then every request carries the answer of the runtime `reference`.
+    `production` is None for a first version; then every request carries the answer of the subject's reference. With
+    `before`, an undecided report of the same versions and limits, it goes on where that one ended.
     """
 
     def __init__(
         self,
-        production: Side | None,
-        staging: Side,
+        production: FindSide | None,
+        staging: FindSide,
         limits: Limits,
+        burden: Burden,
         *,
-        objective_ms: float,
-        reference: str | None,
+        subject: Subject,
         progress: Progress,
-        seed: int = 1,
+        before: ShadowReport | None = None,
     ) -> None:
-        self._production, self._staging = production, staging
-        self._limits, self._objective_ms, self._seed = limits, objective_ms, seed
-        self._against = f"{production.model}@{production.version}" if production else f"the runtime {reference}"
-        self._reference = reference
-        self._progress = progress
-        self._seen = Seen()
-        self._layers: dict[str, LayerSummary] = {}
-        self._offences: list[Offence] = []
-        self._seconds = 0.0
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether `max_requests` were sent: more traffic cannot change the verdict any more."""
-        return self._seen.sent >= self._limits.max_requests
+        self._find: dict[SideName, FindSide] = {"staging": staging}
+        if production is not None:
+            self._find["production"] = production
+        self._burden, self._progress = burden, progress
+        self._gathered = Gathered(subject, limits, burden, before=before)
+        self._seconds = before.seconds if before else 0.0
+        self._ends = 0
+        self._stopped: Part | None = None
 
     def extend(self, requests: Sequence[Request], deadline: Deadline) -> ShadowReport:
         """Send until the verdict is known, `limits.max_requests` are sent in all, or the deadline has passed.
 
-        Each request that was not sent before is sent once; then all of them are repeated in turn. Every request goes
-        A B B A by turns: Production first, then Staging first, so that a drift of the machine meets both alike. When
-        nothing but live traffic is missing, it stops: repeating requests brings no traffic.
+        First those that were not sent before, in their order, then all of them again in turn. Every request goes
+        A B B A or B A A B by turns, so that a drift of the machine meets both alike. When nothing is unknown but how
+        often Staging fails, it alone is asked. When nothing but live traffic is missing, and all of it was sent, it
+        stops: repeating requests brings no traffic. It stops too when Production's latency objective is touched, and
+        when a server is gone and none comes in its place.
         """
-        began = time.monotonic()
-        fresh = [request for request in requests if request.id not in self._seen.used]
+        began, self._stopped = time.monotonic(), None
         with GrpcTransport() as transport:
+            sides = Sides(self._find, transport, self._burden.latency_ms)
             if requests:
-                for side in filter(None, (self._production, self._staging)):
-                    _warm_up(transport, side, requests[0])
-            for turn, request in enumerate(chain(fresh, cycle(requests)), 1):
-                if self.exhausted:
-                    break
-                self._one(transport, request)
-                if self._seen.sent % CHECK_EVERY == 0 and turn >= len(fresh) and (self._settled() or deadline.passed):
-                    break
+                self._kept_up(sides, lambda: sides.warm_up(requests[0], WARM_UP), "a first one")
+            self._send_all(sides, requests, deadline)
         self._seconds += time.monotonic() - began
-        return self._report()
+        return self._gathered.report(self._seconds, self._stopped)
 
-    def _settled(self) -> bool:
-        """Whether sending the same requests again can change nothing."""
-        parts = self._parts()
-        self._progress(f"{self._seen.sent} requests: " + ", ".join(f"{part.name} {part.verdict}" for part in parts))
-        return worst([part for part in parts if part.name != "traffic"]) != "UNDECIDED"
+    def _send_all(self, sides: Sides, requests: Sequence[Request], deadline: Deadline) -> None:
+        gathered, alone = self._gathered, False
+        fresh = [request for request in requests if request.id not in gathered.record.sources]
+        for turn, request in enumerate(chain(fresh, cycle(requests)), 1):
+            if self._stopped or gathered.exhausted or deadline.passed:
+                return
+            self._one(sides, request, deadline, alone=alone)
+            if gathered.hopeless:
+                return
+            if gathered.record.sent % CHECK_EVERY == 0:
+                parts = gathered.parts()
+                told = ", ".join(f"{part.name} {part.verdict}" for part in parts)
+                self._progress(f"{gathered.record.sent} requests: {told}")
+                if settled(parts) and (turn >= len(fresh) or "UNDECIDED" not in {part.verdict for part in parts}):
+                    return
+                alone = lacks_failures_only(parts, gathered.record)
 
-    def _parts(self) -> tuple[Part, ...]:
-        seen, limits, noise = self._seen, self._limits, self._production is not None
-        speed = latency_part(seen, limits, seed=self._seed) if noise else objective_part(seen, self._objective_ms)
-        traffic = (traffic_part(seen, limits),) if noise and limits.live_share > 0 else ()
-        return (tensors_part(seen, limits, noise=noise), errors_part(seen, limits, noise=noise), speed, *traffic)
-
-    def _report(self) -> ShadowReport:
-        parts, used = self._parts(), list(self._seen.used.values())
-        return ShadowReport(
-            verdict=worst(parts),
-            sentence=sentence_of(parts, self._against),
-            production=self._production.version if self._production else None,
-            reference=self._reference,
-            parts=parts,
-            counts=Counts(live=used.count("capture"), samples=used.count("sample"), sent=self._seen.sent),
-            layers=tuple(self._layers.values()),
-            latency_ms=_latency_ms(self._seen, self._production),
-            first_offending=tuple(self._offences),
-            limits=self._limits,
-            seed=self._seed,
-            seconds=round(self._seconds, 2),
+    def _one(self, sides: Sides, request: Request, deadline: Deadline, *, alone: bool) -> None:
+        began = time.monotonic()
+        staging_first = self._gathered.record.sent % 2 == 1
+        answers = self._kept_up(
+            sides,
+            lambda: sides.only_staging(request) if alone else sides.exchange(request, staging_first=staging_first),
+            request.id,
         )
-
-    def _one(self, transport: GrpcTransport, request: Request) -> None:
-        seen, production, staging = self._seen, self._production, self._staging
-        staging_first = seen.sent % 2 == 1
-        seen.sent += 1
-        seen.used[request.id] = request.source
-        base: tuple[Tensors, float] | None
-        again: tuple[Tensors, float] | None = None
-        if production is None:
-            base = (request.expected or {}, 0.0)
-            candidate = _send(transport, staging, request)
-        elif staging_first:
-            candidate = _send(transport, staging, request)
-            base = _send(transport, production, request)
-            again = _send(transport, production, request)
-        else:
-            base = _send(transport, production, request)
-            candidate = _send(transport, staging, request)
-            again = _send(transport, production, request)
-        if base is None:
-            seen.base_failed += 1
-        if candidate is None:
-            seen.candidate_failed += 1
-        if base is None or candidate is None:
+        if answers is None:
             return
-        seen.base_s.append(base[1])
-        seen.candidate_s.append(candidate[1])
-        self._compare(request, base[0], candidate[0], again[0] if again else None)
+        if alone:
+            self._gathered.add_only_staging(request, answers)
+        else:
+            self._gathered.add(request, answers)
+        if why := self._gathered.burden_touched:
+            self._stopped = burden_part(why, self._burden.share)
+        rest(self._burden.rest_s(answers.busy_s, time.monotonic() - began), deadline)
 
-    def _compare(self, request: Request, base: Tensors, candidate: Tensors, again: Tensors | None) -> None:
-        seen, limits = self._seen, self._limits
-        found = compare_tensors(base, candidate, limits)
-        differs = any(not layer.passed for layer in found)
-        noisy = again is not None and any(not layer.passed for layer in compare_tensors(base, again, limits))
-        seen.compared += 1
-        seen.both += differs and noisy
-        seen.candidate_only += differs and not noisy
-        seen.noise_only += noisy and not differs
-        for layer in found:
-            self._layers[layer.layer] = _added(self._layers.get(layer.layer), layer)
-            if not layer.passed and len(self._offences) < SHOWN_OFFENCES:
-                self._offences.append(
-                    Offence(
-                        request=request.id,
-                        layer=layer.layer,
-                        flaw=layer.flaw,
-                        index=layer.worst_index,
-                        expected=layer.expected,
-                        got=layer.got,
-                    )
-                )
+    def _kept_up(self, sides: Sides, ask: Callable[[], Found], request: str) -> Found | None:
+        """What `ask` returns, asked once more of another server when one is gone; None, and `_stopped`, when none comes
+        in its place, or Staging's end again and again."""
+        while True:
+            try:
+                return ask()
+            except ServerGone as gone:
+                self._progress(f"{gone} (request {request})")
+                self._stopped = self._after_end(sides, gone.side, request)
+                if self._stopped:
+                    return None
 
-
-def _added(before: LayerSummary | None, found: TensorComparison) -> LayerSummary:
-    finite = min(found.max_abs, 1e308), min(found.max_rel, 1e308)  # JSON has no infinity
-    return LayerSummary(
-        layer=found.layer,
-        mismatches=(before.mismatches if before else 0) + (not found.passed),
-        max_abs=max(before.max_abs if before else 0.0, finite[0]),
-        max_rel=max(before.max_rel if before else 0.0, finite[1]),
-        lowest_share=min(before.lowest_share if before else 1.0, found.share),
-    )
-
-
-def _send(transport: GrpcTransport, side: Side, request: Request) -> tuple[dict[str, Array], float] | None:
-    """Outputs and seconds; None when the server answers an error or not at all."""
-    encoded = _encoded(side, request)
-    began = time.perf_counter()
-    try:
-        outputs = transport.send(side.address, encoded, TIMEOUT_S)
-    except SeatrialError:
+    def _after_end(self, sides: Sides, side: SideName, request: str) -> Part | None:
+        if side == "staging":
+            self._ends += 1
+            if self._ends > MOST_ENDS:
+                return servers_part(self._ends, f"Staging's server ended {self._ends} times, last under {request}")
+        sides.forget(side)
+        try:
+            sides.find(side)
+        except (DeadlineExceeded, NotDeployed) as error:
+            if side == "staging":
+                return servers_part(self._ends, f"Staging's server ended under {request}, and none came: {error}")
+            return burden_part(f"Production has no server: {error}", self._burden.share)
         return None
-    return outputs, time.perf_counter() - began
-
-
-def _encoded(side: Side, request: Request) -> EncodedRequest:
-    return encode(side.model, side.version, request.inputs)
-
-
-def _warm_up(transport: GrpcTransport, side: Side, request: Request) -> None:
-    for _ in range(WARM_UP):
-        _send(transport, side, request)
-
-
-def _latency_ms(seen: Seen, production: Side | None) -> dict[str, dict[str, float]]:
-    sides = {"staging": seen.candidate_s, **({"production": seen.base_s} if production else {})}
-    return {name: _percentiles(values) for name, values in sides.items() if values}
-
-
-def _percentiles(values: Sequence[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    return {f"p{p}": round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)] * 1000, 3) for p in (50, 95, 99)}

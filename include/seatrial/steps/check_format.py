@@ -11,7 +11,9 @@ from seatrial.formats.check import CheckLimits, CheckReport, check_upload
 from seatrial.hardware import HardwareOption
 from seatrial.settings import TreeLimits
 from seatrial.shadow.comparison import compare_tensors
-from seatrial.shadow.limits import limits_for
+from seatrial.shadow.finding import TensorComparison
+from seatrial.shadow.limits import Limits, limits_for
+from seatrial.shadow.relation import built_of, class_alone
 from seatrial.steps.run import Run
 from seatrial.steps.trial import trial_server
 from seatrial.tensors import Tensors, check_tensors
@@ -83,16 +85,25 @@ def _answer(run: Run, address: str, report: CheckReport, samples: Samples) -> No
 
 def _as_expected(report: CheckReport, sample: Sample, outputs: Tensors) -> None:
     assert sample.expected is not None
-    limits = limits_for(report.manifest.comparison.model_dump())
+    comparison = report.manifest.comparison.model_dump()
+    alone, _ = class_alone(built_of(report.served, report.tree_digest, report.weights))
+    limits = limits_for({**comparison, "comparison_class": comparison["comparison_class"] or alone})
     for found in compare_tensors(sample.expected, {k: outputs[k] for k in sample.expected}, limits):
         if not found.passed:
             raise UploadRefused(
                 "differs from the expected output",
                 file=sample.name,
                 field=f"expected.{found.layer}",
-                value=f"largest difference {found.max_abs:.3g}",
-                limit=f"atol {limits.atol:g} + rtol {limits.rtol:g}",
+                value=f"{found.got} at {list(found.worst_index or ())}",
+                limit=_wanted(found, limits),
             )
+
+
+def _wanted(found: TensorComparison, limits: Limits) -> str:
+    if found.flaw != "values":
+        return found.expected
+    of = limits.of(found.layer)
+    return f"{found.expected}, atol {of.atol:g} + rtol {of.rtol:g}"
 
 
 def _smallest(options: Options) -> HardwareOption:

@@ -12,7 +12,7 @@ from typing import Any
 from seatrial.client.transport import EncodedRequest, GrpcTransport, encode
 from seatrial.errors import NotFound, SeatrialError, ServerFailed
 from seatrial.served_model import ServedModel
-from seatrial.steps.requests import samples_of
+from seatrial.steps.requests import completed, samples_of, stand_ins_of
 from seatrial.steps.run import Run
 from seatrial.tensors import Tensors, from_npz
 
@@ -71,12 +71,12 @@ def answered(run: Run, payload: Payload, address: str) -> tuple[EncodedRequest, 
 
 
 def _captured(run: Run, version: dict[str, Any], served: ServedModel) -> Iterator[Tensors]:
-    """Those of this run that are still there and have the version's inputs."""
-    names = {spec.name for spec in served.signature.inputs}
+    """Those of this run that are still there and fit the version's inputs."""
+    stand_ins = stand_ins_of(run, version, served)
     for capture in _chosen(run, version):
         with suppress(NotFound):
-            inputs = from_npz(run.api.capture(version["model"], capture))
-            if set(inputs) == names:
+            inputs = completed(from_npz(run.api.capture(version["model"], capture)), served, stand_ins)
+            if inputs is not None:
                 yield inputs
 
 

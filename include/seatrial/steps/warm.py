@@ -47,7 +47,7 @@ def warm(run: Run, version: dict[str, Any], deployment: Deployment) -> list[Warm
 
 def _requests(run: Run, version: dict[str, Any]) -> list[_Request]:
     served = ServedModel.model_validate(version["served"])
-    live = captures_of(run, served.name, served, CAPTURES, set())
+    live = captures_of(run, version, served, CAPTURES, set())
     inputs = [(request.inputs, False) for request in live]
     inputs += [(tensors, True) for _, tensors in samples_of(run, version, served)]
     return [_Request(encode(served.name, served.version, tensors), sample) for tensors, sample in inputs]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
+
+LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$")]
 LONGEST_KEY, LONGEST_VALUE, LONGEST_DESCRIPTION = 100, 500, 10_000
 MOST = {"tags": 200, "metrics": 200, "hyper_parameters": 500}
 

@@ -13,11 +13,22 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from seatrial.served_model import Format
 from seatrial.storage.paths import path_flaw
-from seatrial.uploads.fields import LONGEST_DESCRIPTION, LONGEST_KEY, LONGEST_VALUE, MOST
+from seatrial.uploads.comparison import (
+    BETA,
+    ERROR_EXCESS,
+    PRODUCTION_SHARE,
+    STABILITY,
+    Atol,
+    ComparisonClass,
+    Output,
+    Rtol,
+)
+from seatrial.uploads.fields import LONGEST_DESCRIPTION, LONGEST_KEY, LONGEST_VALUE, MOST, LayerName
 from seatrial.uploads.manifest_refusals import refusal
 from seatrial.uploads.names import VALID
 from seatrial.uploads.yaml_guard import read_yaml_mapping
@@ -50,7 +61,6 @@ def _checked_text(text: str) -> str:
 RelativePath = Annotated[str, AfterValidator(_checked_path)]
 Line = Annotated[str, Field(max_length=LONGEST_VALUE), AfterValidator(_checked_line)]
 Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY), AfterValidator(_checked_line)]
-LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$")]
 TensorName = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_checked_line)]
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -112,15 +122,19 @@ class Comparison(BaseModel):
 
     model_config = _STRICT
 
-    comparison_class: Literal["same-graph-fp32", "same-graph-fp16", "retrained"] = Field(
-        default="same-graph-fp32",
-        description="How this version relates to the one in Production: the same graph and weights, computed in FP32 or"
-        " in FP16, or trained anew (rtol is then needed).",
+    comparison_class: ComparisonClass | None = Field(
+        default=None,
+        description="How this version relates to the one in Production: the same graph and weights, computed in FP32,"
+        " FP16 or BF16; quantised, or trained anew (rtol, or outputs, are then needed). Without it, by what changed.",
     )
-    rtol: float | None = Field(
-        default=None, ge=0, le=1e6, description="Difference allowed, as a share of Production's value."
+    outputs: dict[LayerName, Output] = Field(
+        default={},
+        max_length=100,
+        description="Outputs by name, and what counts of each: `kind` values, label, ranking, embedding, boxes or text."
+        " Numbers where nothing is said.",
     )
-    atol: float | None = Field(default=None, ge=0, description="Difference allowed besides, in the output's own unit.")
+    rtol: Rtol = None
+    atol: Atol = None
     latency_ratio: float = Field(
         default=1.10, ge=1, le=100, description="So many times Production's latency is allowed, at p50 and p95."
     )
@@ -131,16 +145,74 @@ class Comparison(BaseModel):
         description="No verdict from fewer compared requests.",
         json_schema_extra={"unit": "requests"},
     )
+    max_requests: int = Field(
+        default=5000,
+        ge=20,
+        le=100_000,
+        description="Undecided after that many.",
+        json_schema_extra={"unit": "requests"},
+    )
+    p_good: float | None = Field(
+        default=None,
+        gt=0,
+        lt=0.5,
+        description="Share of answers that may differ, beyond Production's own noise; by class 0.001 or 0.01.",
+    )
+    p_bad: float | None = Field(
+        default=None, gt=0, lt=0.5, description="Share from which a version is refused; by class 0.01 or 0.03."
+    )
+    alpha: float = Field(default=0.05, gt=0, lt=0.5, description="Chance to refuse a version at p_good.")
+    beta: float = Field(default=BETA, gt=0, lt=0.5, description="Chance to accept a version at p_bad.")
+    stability: float = Field(
+        default=STABILITY,
+        gt=0,
+        le=100,
+        description="Population stability index up to which an output's values keep their distribution.",
+    )
+    error_excess: float = Field(
+        default=ERROR_EXCESS,
+        ge=0,
+        lt=1,
+        description="Share of requests that may fail beyond those that fail in Production.",
+    )
+    error_bad: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of failing requests, beyond Production's, that is found out with chance 1 - beta; five times"
+        " error_excess where nothing is said, and at least 0.005.",
+    )
     live_share: float = Field(
         default=0.0, ge=0, le=1, description="Share of min_requests that must be different captured live requests."
+    )
+    production_share: float = Field(
+        default=PRODUCTION_SHARE,
+        gt=0,
+        le=1,
+        description="Share of the time of one of Production's servers that the comparison may take.",
+    )
+    new_signature: bool = Field(
+        default=False,
+        description="The layers are others than those in Production, and that is wanted: services must change how they"
+        " call. It is compared as a first version is.",
     )
     traffic_wait_s: float = Field(
         default=300.0,
         ge=0,
-        le=600,
-        description="How long an undecided verdict waits for live traffic.",
+        le=604_800,
+        description="How long an undecided verdict waits for live traffic; no worker is held meanwhile.",
         json_schema_extra={"unit": "s"},
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Comparison:
+        if self.min_requests > self.max_requests:
+            raise ValueError(f"min_requests {self.min_requests} passes max_requests {self.max_requests}")
+        if self.p_good is not None and self.p_bad is not None and self.p_good >= self.p_bad:
+            raise ValueError(f"p_good {self.p_good:g} must be below p_bad {self.p_bad:g}")
+        if self.error_bad is not None and self.error_excess >= self.error_bad:
+            raise ValueError(f"error_excess {self.error_excess:g} must be below error_bad {self.error_bad:g}")
+        return self
 
 
 class Capture(BaseModel):
@@ -166,7 +238,8 @@ class Capture(BaseModel):
     without: list[Line] = Field(
         default=[],
         max_length=64,
-        description="Layers that are left out of what is kept; such a request is not replayed.",
+        description="Layers that are left out of what is kept, and refused by the manager; the first sample's stand for"
+        " them when such a request is replayed.",
     )
 
 

@@ -83,7 +83,6 @@ def _build(packing: Packing, folder: Path, *, check: bool) -> Packed:
         "model_file": DEFAULT_FILES[model_format],
         **packing.entries,
         **({"layers": dict(packing.layers)} if packing.layers else {}),
-        "comparison": {"comparison_class": _comparison(signature)},
         "samples": list(samples),
     }
     parse_manifest(values)
@@ -117,11 +116,6 @@ def _write_samples(samples: Iterable[tuple[str, Tensors]], folder: Path) -> Iter
         taken.add(name.casefold())
         atomic_write(folder / name, to_npz(tensors))
         yield name
-
-
-def _comparison(signature: Signature) -> str:
-    half = any(spec.dtype == "FP16" for spec in (*signature.inputs, *signature.outputs))
-    return "same-graph-fp16" if half else "same-graph-fp32"
 
 
 def _described(own: Signature) -> list[str]:

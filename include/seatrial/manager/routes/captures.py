@@ -15,7 +15,13 @@ router = APIRouter(tags=["captures"], route_class=GuardedRoute)
 
 
 class Kept(Answer):
-    id: str
+    """`id` is null where the sample, which is as fair to this hour as to any of the day, has no place for it."""
+
+    id: str | None
+
+
+class Removed(Answer):
+    removed: int
 
 
 class Captures(Answer):
@@ -31,9 +37,9 @@ async def add(
 ) -> Kept:
     data = await request.body()
 
-    def keep() -> str:
-        manager.registry.version(model, seatrial_version)
-        return manager.captures.add(model, seatrial_version, data)
+    def keep() -> str | None:
+        rule = manager.registry.version(model, seatrial_version).manifest.get("capture", {})
+        return manager.captures.add(model, seatrial_version, data, rule.get("without", ()))
 
     return Kept(id=await run_in_threadpool(keep))
 
@@ -48,3 +54,17 @@ def newest(model: ModelName, manager: Manager, limit: Annotated[int, Query(ge=1,
 def read(model: ModelName, capture_id: str, manager: Manager) -> Response:
     manager.registry.model(model)
     return Response(manager.captures.read(model, capture_id), media_type="application/octet-stream")
+
+
+@router.put("/models/{model}/captures/{capture_id}/aside", status_code=204)
+def keep_aside(model: ModelName, capture_id: str, manager: Manager) -> None:
+    """Keep one for a month, for who must find out why it was answered otherwise. Again: nothing more."""
+    manager.registry.model(model)
+    manager.captures.keep_aside(model, capture_id)
+
+
+@router.delete("/models/{model}/captures")
+def remove(model: ModelName, manager: Manager) -> Removed:
+    """Remove every captured request of a model, those kept aside too."""
+    manager.registry.model(model)
+    return Removed(removed=manager.captures.remove(model))
