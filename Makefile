@@ -69,8 +69,8 @@ test-chaos: .venv-manager/.ready ## the manager killed at 20 random moments, eac
 	@PYTHONPATH="$(CURDIR)" exec .venv-manager/bin/python -m tests.chaos --kills 20 $(if $(SEED),--seed $(SEED))
 
 .PHONY: test-hdfs
-test-hdfs: setup $(HDFS_JARS)/.ready ## storage, artifact store, uploads and their watcher, on folders and on a real HDFS in trouble
-	.venv-manager/bin/python -m pytest $(addprefix tests/contract/test_,storage.py artifact_store.py sending.py upload_source.py) tests/integration/test_hdfs*.py -q
+test-hdfs: setup $(HDFS_JARS)/.ready ## storage, artifact store, captures, uploads and their watcher, on folders and on a real HDFS in trouble
+	.venv-manager/bin/python -m pytest $(addprefix tests/contract/test_,storage.py artifact_store.py captures.py sending.py upload_source.py) tests/integration/test_hdfs*.py -q
 	.venv-airflow/bin/python -m pytest tests/airflow/test_hdfs_watching.py -q
 
 .PHONY: test-networks
@@ -116,6 +116,14 @@ sim-matrix: .venv-manager/.ready ## the stages of a large hardware matrix on 300
 .PHONY: sim-shadow
 sim-shadow: .venv-manager/.ready ## the shadow verdict on 10 000 simulated comparisons a mismatch share: errors, sizes, theory (1 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.sim_shadow
+
+.PHONY: bench-shadow
+bench-shadow: .venv-manager/.ready $(NETWORKS)/.ready ## the shadow verdict on networks made wrong in known ways, and on harmless changes (25 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.shadow --networks "$(CURDIR)/$(NETWORKS)" $(if $(ONLY),--only $(ONLY))
+
+.PHONY: bench-shadow-beside
+bench-shadow-beside: .venv-manager/.ready $(NETWORKS)/.ready ## p99 of Production's clients with and without a comparison beside them (7 min)
+	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.shadow_beside --networks "$(CURDIR)/$(NETWORKS)"
 
 .PHONY: bench-matrix
 bench-matrix: .venv-manager/.ready $(EXAMPLES)/.ready ## a real CPU matrix of 12 options in stages and exhaustively: seconds, regret (41 min)

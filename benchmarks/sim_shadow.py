@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from seatrial.profiling.late import at_least
+from seatrial.shadow.gathered import CHECK_EVERY
 from seatrial.shadow.limits import Limits, limits_for
-from seatrial.shadow.replay import CHECK_EVERY
 from seatrial.shadow.sequential import Mismatches, excess_evidence, wald_bounds
 
 SHARES = (0.0005, 0.001, 0.005, 0.01, 0.02)
