@@ -1,11 +1,12 @@
 """Shadow validation on networks made wrong in known ways, behind real tritonservers: `make bench-shadow`.
 
 For each subject (two networks of others, one of our own training) and each variant `--requests` different requests go
-to Production twice and to Staging once, as a replay sends them, on a core each. `--trials` verdicts are then made of
-these answers and latencies, as a replay makes them: each from another request on, every 50 requests, with the default
-limits. Faults should never be promoted. Harmless changes should not be
+to Production and to Staging twice each, as a replay sends them, on a core each; twice as many for a fault that few of
+them show. `--trials` verdicts are then made of these answers and latencies, as a replay makes them: each from another
+request on, every 50 requests, with the default limits. Faults should never be promoted. Harmless changes should not be
 refused: the same files on another server, another format, another batch, another number of threads; where they change
-the speed by right, the manifest allows four times the latency.
+the speed by right, the manifest allows four times the latency. Their trials are spread over several pairs of servers,
+since a process may be slower than another by where its memory lies.
 
 The last line is one JSON object: for each subject and variant `promoted`, `refused`, `undecided` (shares of the trials)
 and mean `requests`. `ok`: no fault promoted, at most 1 % of the harmless trials refused.
@@ -53,10 +54,12 @@ Exchange = tuple[Request, Answers]
 
 @dataclass(frozen=True)
 class Case:
-    """`option`: how Staging is served. `limits`: what the manifest says besides."""
+    """`rare`: so few requests show the fault that twice as many are sent. `option`: how Staging is served. `limits`:
+    what the manifest says besides."""
 
     variant: variants.Variant
     harmless: bool = False
+    rare: bool = False
     option: dict[str, Any] | None = None
     limits: dict[str, Any] | None = None
 
@@ -68,11 +71,11 @@ def cases(subject: ShadowSubject, products: int) -> dict[str, Case]:
         "channel swapped": Case(variants.channels_swapped(subject.channels)),
         "labels swapped": Case(swapped),
         "input scaled by half": Case(variants.input_scaled(0.5)),
-        "NaN for 1 % of inputs": Case(variants.rarely(float("nan"))),
-        "wrong for 1 % of inputs": Case(variants.rarely(1.5)),
+        "NaN for 1 % of inputs": Case(variants.rarely(float("nan")), rare=True),
+        "wrong for 1 % of inputs": Case(variants.rarely(1.5), rare=True),
         "BF16 weights": Case(variants.bf16),
         "20 % slower": Case(variants.slower(products)),
-        "fails 0.5 %": Case(variants.failing),
+        "fails 0.5 %": Case(variants.failing, rare=True),
         "another server": Case(variants.same, harmless=True),
         "batches of 4": Case(variants.same, harmless=True, option={"max_batch": 4}, limits=OTHER_SPEED),
         "two threads": Case(variants.same, harmless=True, option={"threads": 2}, limits=OTHER_SPEED),
@@ -111,12 +114,14 @@ class Bench:
     ) -> None:
         self.subject, self._home, self._backend, self._networks = subject, home, backend, networks
         self.network = subject.file(networks, home)
-        inputs = subject.requests(requests)
+        self._usually = requests
+        inputs = subject.requests(2 * requests)
         self.requests = [Request(f"request-{number}", "sample", tensors) for number, tensors in enumerate(inputs, 1)]
         self._uploads = 0
 
     def exchanged(self, case: Case, requests: int | None = None) -> list[Exchange]:
-        """Every request to the network as it is, and to the case's."""
+        """So many requests (as many as the case asks for) to the network as it is, and to the case's."""
+        requests = requests or (2 * self._usually if case.rare else self._usually)
         changed = variants.save(case.variant, self.network, self._home / "changed.onnx")
         with self.serving(self.network) as first, self.serving(changed, case.option) as second:
             return self._sent(first, second, requests)
@@ -125,9 +130,9 @@ class Bench:
         assert self.subject.savedmodel is not None
         (folder,) = self._networks.glob(self.subject.savedmodel[0])
         with self.serving(self.network) as first, self.serving(folder, layers=self.subject.savedmodel[1]) as second:
-            return self._sent(first, second, None)
+            return self._sent(first, second, self._usually)
 
-    def _sent(self, first: Side, second: Side, requests: int | None) -> list[Exchange]:
+    def _sent(self, first: Side, second: Side, requests: int) -> list[Exchange]:
         with GrpcTransport() as transport:
             sides = Sides({"production": lambda: first, "staging": lambda: second}, transport, LIMIT_MS)
             for request in self.requests[:5]:
@@ -164,10 +169,11 @@ class Bench:
 def _measured(bench: Bench, trials: int) -> dict[str, Any]:
     found = {}
     for name, case in cases(bench.subject, _products(bench)).items():
-        found[name] = _judged(name, case, bench.exchanged(case), trials)
+        pairs = bench.subject.pairs if case.harmless else 1
+        found[name] = _judged(name, case, [bench.exchanged(case) for _ in range(pairs)], trials)
     if bench.subject.savedmodel is not None:
         case = Case(variants.same, harmless=True, limits=OTHER_SPEED)
-        found["as SavedModel"] = _judged("as SavedModel", case, bench.exchanged_as_savedmodel(), trials)
+        found["as SavedModel"] = _judged("as SavedModel", case, [bench.exchanged_as_savedmodel()], trials)
     return found
 
 
@@ -184,10 +190,11 @@ def _products(bench: Bench) -> int:
     return max(1, int(SLOWER * base_s / each_s + 0.5))
 
 
-def _judged(name: str, case: Case, exchanges: Sequence[Exchange], trials: int) -> dict[str, Any]:
+def _judged(name: str, case: Case, pairs: Sequence[Sequence[Exchange]], trials: int) -> dict[str, Any]:
+    """`pairs`: what each pair of servers answered."""
     limits = limits_for(case.limits or {})
-    starts = np.random.default_rng(8).integers(len(exchanges), size=trials)
-    reports = [_trial(exchanges, int(start), limits) for start in starts]
+    starts = np.random.default_rng(8).integers(len(pairs[0]), size=trials)
+    reports = [_trial(pairs[number % len(pairs)], int(start), limits) for number, start in enumerate(starts)]
     verdicts = [report.verdict for report in reports]
     row = {
         "harmless": case.harmless,

@@ -21,12 +21,14 @@ SHAPES, POINTS = 10, 64
 @dataclass(frozen=True)
 class ShadowSubject:
     """`file` makes the network's ONNX file below a folder; `requests` so many different ones. `channels`: two places of
-    the first output's last dimension that matter. `outputs`: two of one shape, where there are any."""
+    the first output's last dimension that matter. `outputs`: two of one shape, where there are any. `pairs`: of servers
+    that a harmless change is tried on, the more the quicker it answers."""
 
     file: Callable[[Path, Path], Path]
     requests: Callable[[int], list[Tensors]]
     channels: tuple[int, int]
     outputs: tuple[int, int] | None = None
+    pairs: int = 2
     savedmodel: tuple[str, Mapping[str, str]] | None = None
     """The same network as a SavedModel: its glob, and what its tensors are called as ONNX."""
 
@@ -119,5 +121,5 @@ SUBJECTS = {
         ),
     ),
     "text-recognition": ShadowSubject(_of_network("text-recognition"), _words, channels=(0, 1)),
-    "curves": ShadowSubject(_trained, _shapes, channels=(0, 1)),
+    "curves": ShadowSubject(_trained, _shapes, channels=(0, 1), pairs=20),
 }
