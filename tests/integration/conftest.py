@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from seatrial.client.manager_api import ManagerAPI
+from tests.commands import Seatrial, seatrial_in
+from tests.managers import environ_of, managers
 from tests.mariadb import MariaDBServer
 from tests.postgres import PostgresServer
 
@@ -36,3 +39,26 @@ def connection(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if server is None:
         return f"sqlite:///{tmp_path / 'registry.sqlite'}"
     return str(request.getfixturevalue(server).new_database())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the module's manager, where commands run, too."""
+    return tmp_path_factory.mktemp("seatrial")
+
+
+@pytest.fixture(scope="module")
+def environ(home: Path) -> dict[str, str]:
+    return environ_of(home)
+
+
+@pytest.fixture(scope="module")
+def seatrial(environ: dict[str, str], home: Path) -> Seatrial:
+    return seatrial_in(home, environ)
+
+
+@pytest.fixture(scope="module")
+def manager(environ: dict[str, str]) -> Iterator[ManagerAPI]:
+    """One manager for a module, with no model yet."""
+    with managers(environ) as (api,):
+        yield api

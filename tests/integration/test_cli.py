@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,31 +13,8 @@ from seatrial.client.manager_api import ManagerAPI
 from seatrial.manager.routes.discovery import DiscoveryDocument
 from seatrial.waiting import Deadline, wait_until
 from tests.commands import PROGRAM, Seatrial, document, seatrial_in
-from tests.managers import environ_of, managers
 from tests.models import write_upload
 from tests.served import serve
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("seatrial")
-
-
-@pytest.fixture(scope="module")
-def environ(home: Path) -> dict[str, str]:
-    return environ_of(home)
-
-
-@pytest.fixture(scope="module")
-def seatrial(environ: dict[str, str], home: Path) -> Seatrial:
-    return seatrial_in(home, environ)
-
-
-@pytest.fixture(scope="module")
-def manager(environ: dict[str, str]) -> Iterator[ManagerAPI]:
-    """A manager with no model yet."""
-    with managers(environ) as (api,):
-        yield api
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +17,10 @@ from seatrial.client.manager_api import ManagerAPI
 from seatrial.steps.deploy import deploy_to_staging
 from seatrial.steps.shadow_validate import shadow_validate
 from seatrial.tensors import from_npz, to_npz
-from tests.commands import Seatrial, document, seatrial_in
-from tests.managers import environ_of, managers
+from tests.commands import Seatrial, document
 from tests.models import write_upload
 from tests.rollover import COMPARISON, registered, run_of
 from tests.served import serve
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("seatrial")
-
-
-@pytest.fixture(scope="module")
-def environ(home: Path) -> dict[str, str]:
-    return environ_of(home)
-
-
-@pytest.fixture(scope="module")
-def seatrial(environ: dict[str, str], home: Path) -> Seatrial:
-    return seatrial_in(home, environ)
-
-
-@pytest.fixture(scope="module")
-def manager(environ: dict[str, str]) -> Iterator[ManagerAPI]:
-    with managers(environ) as (api,):
-        yield api
 
 
 @pytest.fixture(scope="module")
