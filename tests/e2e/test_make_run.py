@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from seatrial.waiting import Deadline, wait_until
-from tests.processes import all_of
+from tests.processes import all_of, has
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ def test_a_signal_to_make_leaves_no_process_alive(tmp_path: Path, number: signal
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
     try:
-        wait_until(lambda: _has(home, "tritonserver"), Deadline.after(200), "a trial server runs", longest_s=0.2)
+        wait_until(lambda: has(home, "tritonserver"), Deadline.after(200), "a trial server runs", longest_s=0.2)
         started = all_of(home) + psutil.Process(make.pid).children(recursive=True)
         assert len(started) > 10, "Airflow, the manager and a server"
         if number == signal.SIGINT:
@@ -44,7 +44,3 @@ def test_a_signal_to_make_leaves_no_process_alive(tmp_path: Path, number: signal
     finally:
         for process in all_of(home):
             process.kill()
-
-
-def _has(home: Path, name: str) -> bool:
-    return any(name in process.name() for process in all_of(home))

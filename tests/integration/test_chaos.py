@@ -13,7 +13,7 @@ import pytest
 
 from seatrial.waiting import Deadline, wait_until
 from tests.chaos.__main__ import chaos
-from tests.processes import all_of
+from tests.processes import all_of, has
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ def test_a_run_that_is_ended_by_a_signal_leaves_no_process_and_no_folder(
             ["make", "test-chaos"], cwd=ROOT, env=environ, stdout=output, stderr=output, start_new_session=True
         )
     try:
-        wait_until(lambda: _has(tmp_path, "tritonserver"), Deadline.after(120), "a server runs", longest_s=0.2)
+        wait_until(lambda: has(tmp_path, "tritonserver"), Deadline.after(120), "a server runs", longest_s=0.2)
         if number == signal.SIGINT:
             os.killpg(run.pid, number)  # what a terminal does on Ctrl-C
         else:
@@ -44,7 +44,3 @@ def test_a_run_that_is_ended_by_a_signal_leaves_no_process_and_no_folder(
     finally:
         for process in all_of(tmp_path):
             process.kill()
-
-
-def _has(home: Path, name: str) -> bool:
-    return any(name in process.name() for process in all_of(home))

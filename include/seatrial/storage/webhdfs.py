@@ -129,17 +129,24 @@ class WebHdfs:
             page = {"startafter": found[-1]["pathSuffix"]}
 
     def _send(self, temporary: str, source: BinaryIO, sha256: str) -> None:
-        """Write the temporary file and read it back: the DataNode's 201 does not say what it got."""
-        digest = hashlib.sha256()
+        """Write the temporary file and read it back: the DataNode's 201 does not say what it got. Where the source
+        fails, the request ends all the same: a DataNode that it was cut off from may make the file after its removal.
+        """
+        digest, unread = hashlib.sha256(), list[Exception]()
 
         def pieces() -> Iterator[bytes]:
-            while piece := source.read(CHUNK):
-                digest.update(piece)
-                yield piece
+            try:
+                while piece := source.read(CHUNK):
+                    digest.update(piece)
+                    yield piece
+            except (OSError, SeatrialError) as error:
+                unread.append(error)
 
         source.seek(0)
         location = self._http.ask("PUT", temporary, "CREATE", overwrite="true", noredirect="true")["Location"]
         self._http.send(location, pieces(), temporary)
+        if unread:
+            raise unread[0]
         if digest.hexdigest() != sha256:
             raise WrongBytes(f"{temporary}: the bytes have SHA-256 {digest.hexdigest()}, not {sha256}")
         if self.read(temporary, Nowhere()) != sha256:
