@@ -44,7 +44,18 @@ def report_lines(name: str, report: ShadowReport) -> list[str]:
         f"{one.layer} varies in Production itself: {one.noise or 'by chance'}" for one in report.layers if one.own
     ]
     risk = [f"at risk are services that call as before: {report.risk}"] if report.risk else []
-    return [head, compared, *risk, "", *table(questions), "", *table(outputs), *varies, *_offence_lines(name, report)]
+    return [
+        head,
+        report.consequence,
+        compared,
+        *risk,
+        "",
+        *table(questions),
+        "",
+        *table(outputs),
+        *varies,
+        *_offence_lines(name, report),
+    ]
 
 
 def _offence_lines(name: str, report: ShadowReport) -> list[str]:

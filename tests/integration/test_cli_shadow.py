@@ -39,7 +39,8 @@ def refused(manager: ManagerAPI, home: Path) -> dict[str, Any]:
 def test_the_report_says_what_decided_and_how_to_see_it_again(seatrial: Seatrial, refused: dict[str, Any]) -> None:
     lines = seatrial("shadow", "tiny@2").stdout.splitlines()
     assert lines[0].startswith("tiny@2 against tiny@1: FAIL after 5 live and ")
-    assert lines[1] == "compared as same-graph-fp32: its manifest says so"
+    assert lines[1] == "The version is archived and its servers stop; nothing changes in Production."
+    assert lines[2] == "compared as same-graph-fp32: its manifest says so"
     assert any(line.startswith("tensors") and "FAIL" in line and "answers differ" in line for line in lines)
     assert lines[-1].startswith("one of them again: seatrial replay tiny@2 --request ")
 

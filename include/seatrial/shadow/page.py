@@ -44,6 +44,7 @@ def page(report: ShadowReport) -> str:
             f'<h1>{escape(name)} <span class="verdict {report.verdict}">{report.verdict}</span></h1>',
             f'<p class="quiet">against {escape(report.against)} · {escape(facts)}</p>',
             lead,
+            f"<p>{report.consequence}</p>",
             f"<p>At risk are services that call as before: {escape(report.risk)}</p>" if report.risk else "",
             *_offences(name, report),
             "<h2>Questions</h2>",

@@ -102,3 +102,11 @@ class ShadowReport(Subject):
     requests: Requests = Requests()
     distribution: dict[str, Histogram] = {}
     differences: dict[str, Differences] = {}
+
+    @property
+    def consequence(self) -> str:
+        return {
+            "PASS": "The run goes on: capacity is measured, and the version promoted.",
+            "FAIL": "The version is archived and its servers stop; nothing changes in Production.",
+            "UNDECIDED": "The version stays in Staging; another run of the same upload goes on from here.",
+        }[self.verdict]

@@ -68,6 +68,10 @@ def errors_part(seen: Record, limits: Limits, *, noise: bool) -> Part:
     if verdict == "UNDECIDED":
         more = requests_to_accept(evidence, limits.error_excess, limits.error_bad, limits.alpha, limits.beta)
         text += f"; about {more} more requests would show that not {limits.error_bad:.1%} do"
+    elif verdict == "FAIL":
+        text += f" (limit {limits.error_excess:.2%} more, with {limits.error_confidence:.0%} confidence)"
+    elif noise:
+        text += f" (limit {limits.error_bad:.1%} more, with {1 - limits.beta:.0%} confidence)"
     return Part(
         name="errors",
         verdict=verdict,
