@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 
+from seatrial.client.transport import GrpcTransport
 from seatrial.errors import NotDeployed
 from seatrial.shadow.burden import Burden
 from seatrial.shadow.limits import Limits, limits_for
@@ -199,10 +202,43 @@ def test_production_that_answers_late_is_left_alone(serve: Any) -> None:
     assert "later than the 10 ms it promises" in report.sentence
 
 
+def test_a_slower_version_is_not_as_quick_because_production_has_clients_that_it_waits_for(serve: Any) -> None:
+    with InferenceServer(double, service_s=0.005) as production, InferenceServer(double, service_s=0.007) as slower:
+        with calling(production, clients=2, pause_s=0.004):
+            report = compared(
+                lambda: Side(production, "tiny", 1),
+                lambda: Side(slower, "tiny", 2),
+                limits=limits_for({"latency_ratio": 1.1, "max_requests": 3000}),
+            )
+    assert report.latency_ms["production"]["p50"] > report.latency_ms["staging"]["p50"], "it does look quicker"
+    assert verdicts(report)["latency"] == "FAIL", report.sentence
+
+
 def test_the_same_report_is_the_same_verdict(serve: Any) -> None:
     report = compared(at(serve(double), 1), at(serve(double), 2))
     again = ShadowReport.model_validate_json(report.model_dump_json())
     assert again == report
+
+
+@contextmanager
+def calling(address: str, *, clients: int, pause_s: float) -> Iterator[None]:
+    """So many clients call the server meanwhile, each again after a pause that is exponentially distributed."""
+    stop = Event()
+
+    def call(seed: int) -> None:
+        random = np.random.default_rng(seed)
+        with GrpcTransport() as transport:
+            while not stop.wait(random.exponential(pause_s)):
+                transport.infer(address, "tiny", 1, REQUESTS[0].inputs, 10.0)
+
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(call, seed) for seed in range(clients)]
+        try:
+            yield
+        finally:
+            stop.set()
+    for one in running:
+        one.result()
 
 
 def _ends_after(answers: int) -> Function:

@@ -59,7 +59,11 @@ class Gathered:
         self._note_failure(request, base, answers.failure)
         again_s = (_seconds(answers.again), _seconds(answers.candidate_again))
         base_s = _seconds(base) if self._noise else None
-        self.record.add(request.id, request.source, base_s, _seconds(candidate), outcome, again_s)
+        undisturbed = (
+            _undisturbed(answers.base, answers.candidate),
+            _undisturbed(answers.again, answers.candidate_again),
+        )
+        self.record.add(request.id, request.source, base_s, _seconds(candidate), outcome, again_s, undisturbed)
 
     def add_only_staging(self, request: Request, answers: Answers) -> None:
         """What Staging said to a request that Production was asked only because Staging failed."""
@@ -171,6 +175,10 @@ class Gathered:
 
 def _seconds(answer: Answer | None) -> float | None:
     return answer.seconds if answer else None
+
+
+def _undisturbed(production: Answer | None, staging: Answer | None) -> bool:
+    return production is not None and staging is not None and production.undisturbed and staging.undisturbed
 
 
 def settled(parts: Sequence[Part]) -> bool:

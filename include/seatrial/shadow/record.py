@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +28,11 @@ class Requests(BaseModel):
     production_again_ms: tuple[float | None, ...] = Field(default=(), description="That of its second answer.")
     staging_ms: tuple[float | None, ...] = Field(default=(), description="Staging's latency; null where it failed.")
     staging_again_ms: tuple[float | None, ...] = Field(default=(), description="That of its second answer.")
+    undisturbed: str = Field(
+        default="",
+        description="A digit a sending: 1 if both servers gave their first answer while they answered nobody else, 2 if"
+        " so the second, 3 if both, else 0. Latencies are compared where they were.",
+    )
     outcomes: str = Field(
         default="",
         description="A letter a sending: . both answer alike, b only Staging differs, a only Production's second answer"
@@ -46,6 +50,7 @@ class Record:
         self._which = list(kept.which)
         self._production_ms, self._staging_ms = list(kept.production_ms), list(kept.staging_ms)
         self._again_ms = list(zip(kept.production_again_ms, kept.staging_again_ms, strict=True))
+        self._undisturbed = list(kept.undisturbed)
         self.outcomes = list(kept.outcomes)
 
     def add(
@@ -56,14 +61,17 @@ class Record:
         staging_s: float | None,
         outcome: Outcome,
         again_s: tuple[float | None, float | None] = (None, None),
+        undisturbed: tuple[bool, bool] = (False, False),
     ) -> None:
         """One sending. `production_s` is None where Production failed, was not asked, or where there is none.
-        `again_s`: how long the second answers of both took."""
+        `again_s`: how long the second answers of both took. `undisturbed`: whether neither server answered others
+        meanwhile, the first time and the second."""
         self.sources.setdefault(request, source)
         self._which.append(self._number.setdefault(request, len(self._number)))
         self._production_ms.append(_ms(production_s))
         self._staging_ms.append(_ms(staging_s))
         self._again_ms.append((_ms(again_s[0]), _ms(again_s[1])))
+        self._undisturbed.append(str(undisturbed[0] + 2 * undisturbed[1]))
         self.outcomes.append(outcome)
 
     @property
@@ -75,6 +83,7 @@ class Record:
             production_again_ms=tuple(production for production, _ in self._again_ms),
             staging_again_ms=tuple(staging for _, staging in self._again_ms),
             staging_ms=tuple(self._staging_ms),
+            undisturbed="".join(self._undisturbed),
             outcomes="".join(self.outcomes),
         )
 
@@ -112,13 +121,15 @@ class Record:
 
     @property
     def pairs_s(self) -> list[tuple[float, float]]:
-        """Latencies of Production and Staging where both answered, the first time and the second."""
-        both = zip(zip(self._production_ms, self._staging_ms, strict=True), self._again_ms, strict=True)
-        return [
-            (first / 1000, second / 1000)
-            for first, second in chain.from_iterable(both)
-            if first is not None and second is not None
-        ]
+        """Latencies of Production and Staging where both answered, and nobody else meanwhile, in the order of sending:
+        a request that waits for Production's clients would make a slower version look as quick."""
+        found = []
+        columns = zip(self._production_ms, self._staging_ms, self._again_ms, map(int, self._undisturbed), strict=True)
+        for production, staging, again, undisturbed in columns:
+            for (first, second), bit in (((production, staging), 1), (again, 2)):
+                if first is not None and second is not None and undisturbed & bit:
+                    found.append((first / 1000, second / 1000))
+        return found
 
     def percentiles(self, *, noise: bool) -> dict[str, dict[str, float]]:
         """p50, p95 and p99 of each side that answered, in ms."""

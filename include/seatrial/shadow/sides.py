@@ -43,8 +43,12 @@ there is none; other errors say nothing of the version."""
 
 @dataclass(frozen=True)
 class Answer:
+    """`undisturbed`: whether the server surely answered nobody else meanwhile, so that `seconds` hold no wait for its
+    clients."""
+
     outputs: Tensors
     seconds: float
+    undisturbed: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,11 @@ class Answers:
 
 
 class _Asked(NamedTuple):
-    """`failure`: what the server said instead of an answer. `whole_s`: with the time that coding took."""
+    """`failure`: what the server said instead of an answer."""
 
     answer: Answer | None
     failure: str
-    whole_s: float
+    seconds: float
 
 
 class ServerGone(Exception):
@@ -102,19 +106,16 @@ class Sides:
             return Answers(Answer(request.expected or {}, 0.0), None, asked.answer, None, 0.0, asked.failure)
         outer: SideName = "staging" if staging_first else "production"
         inner: SideName = "production" if staging_first else "staging"
-        began = time.monotonic()
         first, second = self._ask(outer, request), self._ask(inner, request)
         third, fourth = self._ask(inner, request), self._ask(outer, request)
-        whole_s = time.monotonic() - began
-        inner_s = second.whole_s + third.whole_s
-        of_outer, of_inner, outer_s = (first, fourth), (second, third), whole_s - inner_s
+        of_outer, of_inner = (first, fourth), (second, third)
         production, staging = (of_inner, of_outer) if staging_first else (of_outer, of_inner)
         return Answers(
             production[0].answer,
             production[1].answer,
             staging[0].answer,
             staging[1].answer,
-            busy_s=inner_s if staging_first else outer_s,
+            busy_s=production[0].seconds + production[1].seconds,
             failure=staging[0].failure or staging[1].failure,
         )
 
@@ -124,7 +125,7 @@ class Sides:
         if asked.answer is not None:
             return Answers(None, None, asked.answer, None, 0.0)
         too = self._ask("production", request)
-        return Answers(too.answer, None, None, None, too.whole_s, asked.failure)
+        return Answers(too.answer, None, None, None, too.seconds, asked.failure)
 
     def warm_up(self, request: Request, times: int) -> None:
         """Ask each side so often. Raises ServerGone."""
@@ -133,14 +134,27 @@ class Sides:
                 self._ask(side, request)
 
     def _ask(self, side: SideName, request: Request) -> _Asked:
-        began = time.monotonic()
         to = self.find(side)
         encoded = encode(to.model, to.version, request.inputs)
-        sent = time.perf_counter()
+        before = self._counted(side, to)
+        began = time.perf_counter()
         try:
             outputs = self._transport.send(to.address, encoded, self._timeout_s)
         except SeatrialError as error:
             if may_go_elsewhere(error):
                 raise ServerGone(side, error) from error
-            return _Asked(None, str(error), time.monotonic() - began)
-        return _Asked(Answer(outputs, time.perf_counter() - sent), "", time.monotonic() - began)
+            return _Asked(None, str(error), time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        after = self._counted(side, to)
+        undisturbed = before is not None and after is not None and after - before <= 1
+        return _Asked(Answer(outputs, seconds, undisturbed), "", seconds)
+
+    def _counted(self, side: SideName, to: Side) -> int | None:
+        """How many requests the server has ended so far; None where it does not say."""
+        try:
+            counted = self._transport.model_statistics(to.address, to.model, to.version)
+        except SeatrialError as error:
+            if may_go_elsewhere(error):
+                raise ServerGone(side, error) from error
+            return None
+        return counted.requests + counted.failures

@@ -92,7 +92,8 @@ def latency_part(seen: Record, limits: Limits, *, seed: int) -> Part:
             value=0.0,
             limit=limits.latency_ratio,
             samples=len(pairs),
-            sentence=f"{len(pairs)} paired requests are too few to compare p95 (at least {LEAST_PAIRS})",
+            sentence=f"{len(pairs)} answers were given while both servers answered nobody else, too few to compare p95 "
+            f"(at least {LEAST_PAIRS})",
         )
     first_s, second_s = zip(*pairs, strict=True)
     ratios = latency_ratios(first_s, second_s, (50, 95), level=limits.latency_interval, seed=seed)

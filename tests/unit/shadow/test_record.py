@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ SENDINGS = st.lists(
 def recorded(sendings: list[tuple[str, float | None, float | None, str]], before: Requests | None = None) -> Record:
     record = Record(before)
     for request, production_s, staging_s, outcome in sendings:
-        record.add(request, "sample", production_s, staging_s, outcome)  # type: ignore[arg-type]
+        record.add(request, "sample", production_s, staging_s, outcome, undisturbed=(True, False))  # type: ignore[arg-type]
     return record
 
 
@@ -46,6 +48,15 @@ def test_latencies_are_paired_and_those_of_failures_left_out() -> None:
     assert record.pairs_s == [(0.001, 0.002)]
     assert record.failures == Mismatches(requests=3, candidate_only=1, noise_only=1, both=0)
     assert record.percentiles(noise=True)["staging"]["p50"] == 2.0
+
+
+def test_only_what_was_answered_while_nobody_else_was_is_paired_each_time_by_itself() -> None:
+    record = Record()
+    for first, second in itertools.product((False, True), repeat=2):
+        record.add("x", "sample", 0.001, 0.002, ".", (0.003, 0.004), (first, second))
+    kept = Record(Requests.model_validate_json(record.requests.model_dump_json()))
+    assert kept.pairs_s == [(0.003, 0.004), (0.001, 0.002), (0.001, 0.002), (0.003, 0.004)]
+    assert kept.requests.undisturbed == "0213"
 
 
 def test_what_only_staging_was_asked_says_nothing_of_production_and_no_latency() -> None:

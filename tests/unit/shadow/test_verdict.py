@@ -159,8 +159,15 @@ def test_latency_is_judged_by_its_interval(factor: float, verdict: str) -> None:
     candidate = random.normal(0.02, 0.0005, 400) * factor
     record = Record()
     for first, second in zip(base, candidate, strict=True):
-        record.add("a", "sample", first, second, ".")
+        record.add("a", "sample", first, second, ".", undisturbed=(True, False))
     assert latency_part(record, LIMITS, seed=1).verdict == verdict
+
+
+def test_of_a_production_that_always_answers_others_too_latency_stays_undecided() -> None:
+    record = Record()
+    for _ in range(400):
+        record.add("a", "sample", 0.03, 0.02, ".", (0.03, 0.02))
+    assert latency_part(record, LIMITS, seed=1).verdict == "UNDECIDED"
 
 
 def test_a_retrained_model_does_not_pass_before_its_distribution_can_be_seen() -> None:
