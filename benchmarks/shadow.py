@@ -1,12 +1,12 @@
 """Shadow validation on networks made wrong in known ways, behind real tritonservers: `make bench-shadow`.
 
 For each subject (two networks of others, one of our own training) and each variant `--requests` different requests go
-to Production and to Staging twice each, as a replay sends them, on a core each; twice as many for a fault that few of
-them show. `--trials` verdicts are then made of these answers and latencies, as a replay makes them: each from another
-request on, every 50 requests, with the default limits. Faults should never be promoted. Harmless changes should not be
-refused: the same files on another server, another format, another batch, another number of threads; where they change
-the speed by right, the manifest allows four times the latency. Their trials are spread over several pairs of servers,
-since a process may be slower than another by where its memory lies.
+to Production and to Staging twice each, as a replay sends them, on a core each; three times as many for a fault that
+few of them show. `--trials` verdicts are then made of these answers and latencies, as a replay makes them: each from
+another request on, every 50 requests, with the default limits. Faults should never be promoted. Harmless changes
+should not be refused: the same files on another server, another format, another batch, another number of threads;
+where they change the speed by right, the manifest allows four times the latency. Their trials are spread over several
+pairs of servers, since a process may be slower than another by where its memory lies.
 
 The last line is one JSON object: for each subject and variant `promoted`, `refused`, `undecided` (shares of the trials)
 and mean `requests`. `ok`: no fault promoted, at most 1 % of the harmless trials refused.
@@ -46,6 +46,7 @@ from seatrial.tensors import Tensors
 from seatrial.uploads.pack import Packing, pack
 
 SLOWER, LIMIT_MS = 0.2, 5000.0
+RARE_TIMES = 3
 OTHER_SPEED = {"latency_ratio": 4.0}
 ALLOWED = 0.01
 
@@ -54,8 +55,8 @@ Exchange = tuple[Request, Answers]
 
 @dataclass(frozen=True)
 class Case:
-    """`rare`: so few requests show the fault that twice as many are sent. `option`: how Staging is served. `limits`:
-    what the manifest says besides."""
+    """`rare`: so few requests show the fault that RARE_TIMES as many are sent. `option`: how Staging is served.
+    `limits`: what the manifest says besides."""
 
     variant: variants.Variant
     harmless: bool = False
@@ -86,8 +87,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=Path, default=Path(".seatrial/networks"))
     parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
-    parser.add_argument("--requests", type=int, default=600)
-    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--trials", type=int, default=40)
     arguments = parser.parse_args()
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as name:
@@ -115,13 +116,13 @@ class Bench:
         self.subject, self._home, self._backend, self._networks = subject, home, backend, networks
         self.network = subject.file(networks, home)
         self._usually = requests
-        inputs = subject.requests(2 * requests)
+        inputs = subject.requests(RARE_TIMES * requests)
         self.requests = [Request(f"request-{number}", "sample", tensors) for number, tensors in enumerate(inputs, 1)]
         self._uploads = 0
 
     def exchanged(self, case: Case, requests: int | None = None) -> list[Exchange]:
         """So many requests (as many as the case asks for) to the network as it is, and to the case's."""
-        requests = requests or (2 * self._usually if case.rare else self._usually)
+        requests = requests or (RARE_TIMES * self._usually if case.rare else self._usually)
         changed = variants.save(case.variant, self.network, self._home / "changed.onnx")
         with self.serving(self.network) as first, self.serving(changed, case.option) as second:
             return self._sent(first, second, requests)

@@ -45,6 +45,7 @@ class Gathered:
         self._layers = {layer.layer: layer for layer in before.layers} if before else {}
         self._differences = dict(before.differences) if before else {}
         self._offences = list(before.first_offending) if before else []
+        self._latency: tuple[int, Part] | None = None
 
     def add(self, request: Request, answers: Answers) -> None:
         """What both sides said to a request. A side that failed one of the two times has failed."""
@@ -88,9 +89,7 @@ class Gathered:
 
     def parts(self, stopped: Part | None = None) -> tuple[Part, ...]:
         record, limits, noise = self.record, self._limits, self._noise
-        speed = (
-            latency_part(record, limits, seed=self._seed) if noise else objective_part(record, self._burden.latency_ms)
-        )
+        speed = self._latency_part() if noise else objective_part(record, self._burden.latency_ms)
         found = (
             tensors_part(record, limits, noise=noise),
             distribution_part(self._spread.histograms, record.compared, limits),
@@ -126,6 +125,13 @@ class Gathered:
             distribution=self._spread.histograms,
             differences=self._differences,
         )
+
+    def _latency_part(self) -> Part:
+        """Made anew only of more pairs: its interval is most of what a look at the verdict costs."""
+        pairs = len(self.record.pairs_s)
+        if self._latency is None or self._latency[0] != pairs:
+            self._latency = pairs, latency_part(self.record, self._limits, seed=self._seed)
+        return self._latency[1]
 
     def _errors(self) -> Part:
         return errors_part(self.record, self._limits, noise=self._noise)
