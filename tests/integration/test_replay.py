@@ -159,6 +159,14 @@ def test_a_version_that_fails_every_request_is_not_asked_for_long(serve: Any) ->
     assert report.counts.sent <= 5
 
 
+def test_a_version_that_hangs_fails_after_a_few_requests(serve: Any) -> None:
+    with InferenceServer(double, service_s=1000.0) as hangs:
+        burden = Burden(share=1.0, latency_ms=100, percentile=99)  # so that 2 s are waited for an answer
+        report = compared(at(serve(double), 1), lambda: Side(hangs, "tiny", 2), burden=burden)
+    assert (report.verdict, verdicts(report)["errors"]) == ("FAIL", "FAIL")
+    assert report.counts.sent <= 5
+
+
 @pytest.mark.parametrize(
     ("answer", "flaw"),
     [

@@ -18,6 +18,7 @@ from seatrial.client.manager_api import ManagerAPI
 from seatrial.errors import MachineNotQuiet, StagingTaken, UndecidedYet
 from seatrial.hardware import HardwareOption
 from seatrial.profiling.capacity import survey_capacity
+from seatrial.served_model import ServedModel
 from seatrial.shadow.report import ShadowReport
 from seatrial.steps.choose_hardware import choose_hardware
 from seatrial.steps.deploy import deploy, deploy_to_staging
@@ -25,6 +26,7 @@ from seatrial.steps.measuring import keep, measured, subject
 from seatrial.steps.not_quiet import not_quiet
 from seatrial.steps.present import deployment_of
 from seatrial.steps.profile_hardware import profile_hardware
+from seatrial.steps.requests import captures_of
 from seatrial.steps.run import Run
 from seatrial.steps.shadow_validate import shadow_validate
 from seatrial.steps.staging import staging_to_displace, take_staging
@@ -219,6 +221,22 @@ def test_servers_are_sent_what_callers_send_and_the_same_in_all_of_a_run(
     cell = measured(run, first, survey_capacity)
     assert cell.capacity.findings == (), "what the server refuses is not sent"
     assert any("1 of" in line and "captured requests are left out" in line for line in said), said
+
+
+def test_a_captured_request_whose_file_is_damaged_is_left_out_by_name(
+    manager: ManagerAPI, home: Path, production: dict[str, Any]
+) -> None:
+    for value in (1, 2):
+        manager.add_capture("tiny", 1, to_npz({"x": np.full((1, 4), value, np.float32)}))
+    newest, sound = (capture["id"] for capture in manager.captures("tiny", 2))
+    (file,) = home.rglob(f"{newest}.npz")
+    file.write_bytes(file.read_bytes()[:40])
+    said: list[str] = []
+    version = manager.version(production["model_id"])
+    served = ServedModel.model_validate(version["served"])
+    found = captures_of(run_of(manager, "damaged", said.append), version, served, 2, set())
+    assert [request.id for request in found] == [sound]
+    assert any(line.startswith(f"capture {newest} is left out: ") for line in said), said
 
 
 def trial_folders(home: Path) -> set[str]:
