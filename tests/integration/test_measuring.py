@@ -174,7 +174,7 @@ def test_a_replay_tells_the_same_answers_from_others(fault: float, verdict: str)
     def candidate(tensors: dict[str, Any]) -> dict[str, Any]:
         return {"y": tensors["x"] * np.float32(2 + fault)}
 
-    limits = limits_for({"latency_ratio": 20.0, "max_requests": 1000})
+    limits = limits_for({"latency_ratio": 20.0, "max_requests": 1500})
     requests = [Request(f"sample-{n}", "sample", {"x": X * n}) for n in range(1, 9)]
     with InferenceServer(double, service_s=0.001) as first, InferenceServer(candidate, service_s=0.001) as second:
         comparing = Replay(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seatrial.errors import Refused
+from seatrial.shadow.sequential import requests_to_accept
 from seatrial.shadow.tolerance import Room
 from seatrial.uploads.comparison import BETA, ERROR_EXCESS, STABILITY, Boxes, ComparisonClass, Output, Values
 
@@ -112,8 +113,8 @@ def limits_for(comparison: Mapping[str, Any], floats: Collection[str] | None = N
     that are compared number by number need an rtol. `because` says why the class is what it is, for whoever has not
     chosen it.
 
-    Raises Refused naming the field for an unknown class, a missing rtol, and values out of range: a missing limit is an
-    error, never a pass.
+    Raises Refused naming the field for an unknown class, a missing rtol, values out of range, and too few requests for
+    any PASS: a missing limit is an error, never a pass.
     """
     name: Any = comparison.get("comparison_class") or "same-graph-fp32"
     tolerance = CLASSES.get(name)
@@ -139,6 +140,16 @@ def limits_for(comparison: Mapping[str, Any], floats: Collection[str] | None = N
             f"manifest must say how far {without} may be from Production's (relative L2 distance), or in "
             "comparison.outputs what counts of it; or name another comparison_class",
             field="comparison.rtol",
+        )
+    needed = max(
+        requests_to_accept(0.0, limits.p_good, limits.p_bad, limits.alpha, limits.beta),
+        requests_to_accept(0.0, limits.error_excess, limits.error_bad, limits.alpha, limits.beta),
+    )
+    if limits.max_requests < needed:
+        raise Refused(
+            f"comparison.max_requests: no version passes by {limits.max_requests} requests (limit: {needed} or more "
+            f"exclude p_bad {limits.p_bad:g} and error_bad {limits.error_bad:g} with beta {limits.beta:g})",
+            field="comparison.max_requests",
         )
     return limits
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,6 +60,24 @@ def test_a_retrained_model_needs_no_rtol_for_what_is_not_compared_by_numbers() -
 def test_a_retrained_model_without_its_own_limit_is_refused() -> None:
     with pytest.raises(Refused, match="rtol"):
         limits_for({"comparison_class": "retrained"})
+
+
+@pytest.mark.parametrize("tests", [{}, {"error_bad": 0.002}, {"p_bad": 0.002, "error_bad": 0.5}, {"beta": 0.2}])
+def test_so_few_requests_that_nothing_could_pass_are_refused_and_one_more_is_enough(tests: dict[str, float]) -> None:
+    def passes(sent: int) -> bool:
+        limits = limits_for({**tests, "max_requests": sent})
+        record = recorded("." * sent)
+        parts = (tensors_part(record, limits, noise=True), errors_part(record, limits, noise=True))
+        return {part.verdict for part in parts} == {"PASS"}
+
+    with pytest.raises(
+        Refused, match=r"max_requests: no version passes by 200 requests \(limit: \d+ or more"
+    ) as refused:
+        limits_for({**tests, "max_requests": 200})
+    (least,) = re.findall(r"limit: (\d+) or more", str(refused.value))
+    assert passes(int(least))
+    with pytest.raises(Refused):
+        passes(int(least) - 1)
 
 
 def recorded(outcomes: str, production_ms: float | None = 1.0, staging_ms: float | None = 1.0) -> Record:
