@@ -118,11 +118,11 @@ sim-shadow: .venv-manager/.ready ## the shadow verdict on 10 000 simulated compa
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.sim_shadow
 
 .PHONY: bench-shadow
-bench-shadow: .venv-manager/.ready $(NETWORKS)/.ready ## the shadow verdict on networks made wrong in known ways, and on harmless changes (25 min)
+bench-shadow: .venv-manager/.ready $(NETWORKS)/.ready ## the shadow verdict on networks made wrong in known ways, and on harmless changes (50 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.shadow --networks "$(CURDIR)/$(NETWORKS)" $(if $(ONLY),--only $(ONLY))
 
 .PHONY: bench-shadow-beside
-bench-shadow-beside: .venv-manager/.ready $(NETWORKS)/.ready ## p99 of Production's clients with and without a comparison beside them (7 min)
+bench-shadow-beside: .venv-manager/.ready $(NETWORKS)/.ready ## p99 of Production's clients with and without a comparison beside them (13 min)
 	PYTHONPATH="$(CURDIR)" .venv-manager/bin/python -m benchmarks.shadow_beside --networks "$(CURDIR)/$(NETWORKS)"
 
 .PHONY: bench-matrix

@@ -66,7 +66,9 @@ class Case:
 
 
 def cases(subject: ShadowSubject, products: int) -> dict[str, Case]:
-    swapped = variants.outputs_swapped(*subject.outputs) if subject.outputs else variants.channels_swapped((2, 3))
+    swapped = (
+        variants.outputs_swapped(*subject.outputs) if subject.outputs else variants.channels_swapped(subject.labels)
+    )
     return {
         "weights off by 1e-3": Case(variants.weights_off(1e-3)),
         "channel swapped": Case(variants.channels_swapped(subject.channels)),

@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--networks", type=Path, default=Path(".seatrial/networks"))
     parser.add_argument("--subject", choices=SUBJECTS, default="text-recognition")
     parser.add_argument("--share", type=float, default=0.5, help="of Production's saturation")
-    parser.add_argument("--pairs", type=int, default=12, help="of windows, one with and one without a comparison")
+    parser.add_argument("--pairs", type=int, default=24, help="of windows, one with and one without a comparison")
     parser.add_argument("--seconds", type=float, default=15.0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as name:

@@ -21,12 +21,13 @@ SHAPES, POINTS = 10, 64
 @dataclass(frozen=True)
 class ShadowSubject:
     """`file` makes the network's ONNX file below a folder; `requests` so many different ones. `channels`: two places of
-    the first output's last dimension that matter. `outputs`: two of one shape, where there are any. `pairs`: of servers
-    that a harmless change is tried on, the more the quicker it answers."""
+    the first output's last dimension that matter. `labels`: two that it says often. `outputs`: two of one shape, where
+    there are any. `pairs`: of servers that a harmless change is tried on, the more the quicker it answers."""
 
     file: Callable[[Path, Path], Path]
     requests: Callable[[int], list[Tensors]]
     channels: tuple[int, int]
+    labels: tuple[int, int] = (2, 3)
     outputs: tuple[int, int] | None = None
     pairs: int = 2
     savedmodel: tuple[str, Mapping[str, str]] | None = None
@@ -113,13 +114,13 @@ SUBJECTS = {
     "pitch": ShadowSubject(
         _of_network("pitch-onnx"),
         _music,
-        channels=(60, 90),
-        outputs=(1, 2),
+        channels=(30, 45),
+        outputs=(0, 1),
         savedmodel=(
             NETWORKS["pitch-savedmodel"].file,
             {own: LAYERS["savedmodel"].get(layer, layer) for layer, own in LAYERS["onnx"].items()},
         ),
     ),
-    "text-recognition": ShadowSubject(_of_network("text-recognition"), _words, channels=(0, 1)),
+    "text-recognition": ShadowSubject(_of_network("text-recognition"), _words, channels=(0, 1), labels=(1218, 5193)),
     "curves": ShadowSubject(_trained, _shapes, channels=(0, 1), pairs=20),
 }

@@ -13,7 +13,7 @@ _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fal
 Rtol = Annotated[float | None, Field(ge=0, le=1e6, description="Difference allowed, as a share of Production's value.")]
 Atol = Annotated[float | None, Field(ge=0, description="Difference allowed besides, in the output's own unit.")]
 
-PRODUCTION_SHARE = 0.02
+PRODUCTION_SHARE = 0.01
 STABILITY = 0.25
 BETA = 0.01
 ERROR_EXCESS = 0.001
