@@ -62,7 +62,8 @@ class Replay:
         with GrpcTransport() as transport:
             sides = Sides(self._find, transport, self._burden.latency_ms)
             if requests:
-                self._kept_up(sides, lambda: sides.warm_up(requests[0], WARM_UP), "a first one")
+                busy_s = self._kept_up(sides, lambda: sides.warm_up(requests[0], WARM_UP), "a first one")
+                rest(self._burden.rest_s(busy_s or 0.0, time.monotonic() - began), deadline)
             self._send_all(sides, requests, deadline)
         self._seconds += time.monotonic() - began
         return self._gathered.report(self._seconds, self._stopped)
