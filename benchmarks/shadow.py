@@ -89,8 +89,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=Path, default=Path(".seatrial/networks"))
     parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
-    parser.add_argument("--requests", type=int, default=400)
-    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--trials", type=int, default=25)
     arguments = parser.parse_args()
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as name:
