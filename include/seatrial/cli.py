@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 
 from seatrial import (
@@ -25,13 +24,13 @@ from seatrial import (
     cli_uploads,
 )
 from seatrial import cli_views as views
-from seatrial.cli_common import Answer, pair, without
+from seatrial.cli_common import Answer, as_run, pair, without
 from seatrial.cli_common import api as _api
 from seatrial.cli_common import command as _command
 from seatrial.cli_common import settings as _settings
 from seatrial.errors import Conflict, NotFound, Refused, SeatrialError
-from seatrial.user_name import user_name
 
+ROLLBACK_S = 300.0
 EXIT_CODES = """exit status: 0 done · 1 not now (manager or server away, or a failure) · 2 refused (wrong input)
              3 not found · 4 conflict (the state moved on)"""
 
@@ -66,15 +65,9 @@ def status(arguments: argparse.Namespace) -> Answer:
 
 def rollback(arguments: argparse.Namespace) -> Answer:
     from seatrial.steps.rollback import roll_back
-    from seatrial.steps.run import Run
-    from seatrial.waiting import Deadline
-
-    def progress(text: str) -> None:
-        print(text, file=sys.stderr)
 
     with _api() as api:
-        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")  # each call is a run: it goes one back
-        run = Run(api, id=f"cli__{now}", who=user_name(), deadline=Deadline.after(300), progress=progress)
+        run = as_run(api, ROLLBACK_S)  # each call is a run: it goes one back
         done = roll_back(run, arguments.model, arguments.why)
     return done, [f"{done['model']}@{done['version']} is Production, in place of @{done['replaced']}"]
 

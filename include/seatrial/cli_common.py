@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import Refused
+from seatrial.user_name import user_name
 
 if TYPE_CHECKING:
     from seatrial.client.registry_api import RegistryAPI
     from seatrial.settings import Settings
+    from seatrial.steps.run import Run
 
 Answer = tuple[Any, Sequence[str]]
 """What a command found: the JSON document, and the lines for a person."""
@@ -29,6 +33,22 @@ def api() -> RegistryAPI:
 
     read = settings()
     return RegistryAPI(read.manager_url, token=read.token)
+
+
+def run_id() -> str:
+    """Each call of a command is a run of its own."""
+    return f"cli__{datetime.now(timezone.utc).isoformat(timespec='milliseconds')}"
+
+
+def as_run(manager: RegistryAPI, seconds: float) -> Run:
+    """A step's run in the name of whoever calls the command; its progress goes to standard error."""
+    from seatrial.steps.run import Run
+    from seatrial.waiting import Deadline
+
+    def progress(text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+
+    return Run(manager, run_id(), user_name(), Deadline.after(seconds), progress)
 
 
 def command(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import datetime, timezone
 from typing import Any
 
 from seatrial.cli_capacity import capacity
-from seatrial.cli_common import Answer, api, command, version_name
+from seatrial.cli_common import Answer, api, command, run_id, version_name
 from seatrial.user_name import user_name
 
 EACH_S = 600.0
@@ -41,12 +40,12 @@ def profile(arguments: argparse.Namespace) -> Answer:
     from seatrial.waiting import Deadline
 
     model, number = version_name(arguments.version)
-    run_id = f"cli__{datetime.now(timezone.utc).isoformat(timespec='milliseconds')}"
+    this = run_id()
     with api() as manager, Live(sys.stderr) as live:
         model_id = manager.model_version(model, number)["model_id"]
 
         def begin() -> Run:
-            return Run(manager, run_id, user_name(), Deadline.after(EACH_S), live.say)
+            return Run(manager, this, user_name(), Deadline.after(EACH_S), live.say)
 
         for seen in profile_version(begin, model_id, arguments.option, anew=arguments.anew):
             live.show(seen)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial import cli_shadow_views as views
-from seatrial.cli_common import Answer, api, command, version_name
+from seatrial.cli_common import Answer, api, as_run, command, version_name
 from seatrial.errors import Conflict, NotFound, Refused
-from seatrial.user_name import user_name
 
 if TYPE_CHECKING:
     from seatrial.client.registry_api import RegistryAPI
@@ -98,28 +95,20 @@ def report_schema(_: argparse.Namespace) -> Answer:
 
 def replay(arguments: argparse.Namespace) -> Answer:
     from seatrial.steps.replay_request import replay_request
-    from seatrial.steps.run import Run
     from seatrial.tensors import to_npz
-    from seatrial.waiting import Deadline
 
     if arguments.save is not None and arguments.save.exists():
         raise Conflict(f"{arguments.save} is there already: nothing is overwritten", file=str(arguments.save))
     with api() as manager:
         report = _given(manager, arguments.report)
         version = manager.model_version(report.model, report.staging)
-        run_id = f"cli__{datetime.now(timezone.utc).isoformat(timespec='milliseconds')}"
-        run = Run(manager, run_id, user_name(), Deadline.after(REPLAY_S), _say)
-        found = replay_request(run, version, report, arguments.request)
+        found = replay_request(as_run(manager, REPLAY_S), version, report, arguments.request)
     if arguments.save is not None:
         answers = {"expected": found.expected, "got": found.got}
         named = {f"{side}.{layer}": array for side, answer in answers.items() for layer, array in answer.items()}
         _write(arguments.save, to_npz({**found.inputs, **named}))
     document = {"request": found.request, "against": found.against, "layers": [asdict(one) for one in found.found]}
     return document, views.replay_lines(f"{report.model}@{report.staging}", found)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 def captures(arguments: argparse.Namespace) -> Answer:
